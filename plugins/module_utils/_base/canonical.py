@@ -1,0 +1,96 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Canonical JSON: one value, one sequence of bytes; and a bounded parser for bytes from outside.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_DEPTH = 32
+
+
+def canonical(value: t.Any) -> bytes:
+    """Serialise with sorted keys, no blanks, UTF-8. Floats are refused: they do not survive every reader."""
+    _refuse_floats(value, "value")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+
+
+def pretty(value: t.Any) -> bytes:
+    """Serialise for people: sorted, indented, one newline at the end."""
+    _refuse_floats(value, "value")
+    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
+def digest_of(value: t.Any) -> Digest:
+    """Digest of the canonical form of ``value``."""
+    return Digest.of(canonical(value))
+
+
+def parse(data: bytes, what: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> t.Any:
+    """Parse JSON that somebody else wrote.
+
+    :raises InputError: too large, too deep, not UTF-8, not JSON, a duplicate key or NaN; the line names ``what``.
+    """
+    if len(data) > max_bytes:
+        raise InputError(what, f"{len(data)} bytes, more than the {max_bytes} allowed")
+    if _depth(data) > max_depth:
+        raise InputError(what, f"nested deeper than {max_depth} levels")
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as exc:
+        raise InputError(what, f"not valid JSON ({exc})") from exc
+
+
+def _depth(data: bytes) -> int:
+    """Deepest nesting of brackets outside strings, found without building anything."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in (0x5B, 0x7B):
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in (0x5D, 0x7D):
+            depth -= 1
+    return deepest
+
+
+def _no_duplicates(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
+    result: dict[str, t.Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"key {key!r} twice")
+        result[key] = value
+    return result
+
+
+def _no_constant(name: str) -> t.NoReturn:
+    raise ValueError(f"{name} is not a number")
+
+
+def _refuse_floats(value: t.Any, where: str) -> None:
+    if isinstance(value, float):
+        raise InputError(where, f"{value!r} is a float", "use an integer or a decimal string")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_floats(item, f"{where}.{key}")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _refuse_floats(item, f"{where}[{index}]")

@@ -1,0 +1,27 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names that several wings must spell alike.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+
+LOCAL_REGISTRY = "azure-ai.invalid"  # RFC 2606: never resolves, so an engine can never pull it
+LABEL_PREFIX = "airgap.azure_ai."
+_DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def local_image(service: str, manifest: str) -> str:
+    """Name of an image on a host: ours for every transport, one per manifest digest."""
+    return f"{LOCAL_REGISTRY}/{service}:{Digest.parse(manifest).short}"
+
+
+def is_dns_label(text: object) -> bool:
+    """Whether ``text`` may be a container's name and host name (RFC 1123)."""
+    return isinstance(text, str) and _DNS_LABEL.fullmatch(text) is not None

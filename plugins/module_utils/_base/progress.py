@@ -1,0 +1,82 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Progress of long work, written to a file: a module has no terminal, the callback that reads the file has.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
+
+INTERVAL = 0.5  # seconds between two writes of the file
+
+
+class Progress:
+    """Counts bytes of a known or unknown total and writes the state to ``path`` (or nowhere).
+
+    The file is JSON: ``label``, ``done`` and ``total`` in bytes (``total`` 0 when unknown), ``started`` and
+    ``now`` in seconds since the epoch, ``finished``.
+    """
+
+    def __init__(self, label: str, total: int = 0, path: str | None = None, clock: t.Callable[[], float] = time.time) -> None:
+        self.label = label
+        self.total = total
+        self.done = 0
+        self._path = path
+        self._clock = clock
+        self._started = clock()
+        self._written = 0.0
+
+    def advance(self, size: int) -> None:
+        """Count ``size`` more bytes; write at most twice a second."""
+        self.done += size
+        now = self._clock()
+        if now - self._written >= INTERVAL:
+            self._write(now, finished=False)
+
+    def finish(self) -> None:
+        """Write the last state."""
+        self._write(self._clock(), finished=True)
+
+    def state(self, now: float, finished: bool) -> dict[str, t.Any]:
+        """The state as the file holds it."""
+        return {"label": self.label, "done": self.done, "total": self.total, "started": self._started, "now": now, "finished": finished}
+
+    def _write(self, now: float, finished: bool) -> None:
+        self._written = now
+        if self._path:
+            os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
+            write_bytes(self._path, json.dumps(self.state(now, finished)).encode("utf-8"))
+
+
+def line(state: t.Mapping[str, t.Any]) -> str:
+    """One line for people: label, bytes done of total, rate, time left."""
+    done, total = int(state["done"]), int(state["total"])
+    seconds = max(float(state["now"]) - float(state["started"]), 0.001)
+    rate = done / seconds
+    parts = [f"{state['label']}: {human(done)}"]
+    if total:
+        parts.append(f"of {human(total)} ({100 * done // total} %)")
+    parts.append(f"at {human(int(rate))}/s")
+    if total and rate and not state["finished"]:
+        parts.append(f"{int((total - done) / rate)} s left")
+    return ", ".join([" ".join(parts[:2]), *parts[2:]])
+
+
+def human(size: int) -> str:
+    """Bytes in decimal units: ``999 B``, ``1.5 MB``."""
+    if size < 1000:
+        return f"{size} B"
+    value = float(size)
+    for unit in ("kB", "MB", "GB", "TB"):
+        value /= 1000
+        if value < 1000:
+            break
+    return f"{value:.1f} {unit}"
