@@ -19,14 +19,17 @@ MAX_DEPTH = 32
 
 
 def canonical(value: t.Any) -> bytes:
-    """Serialise with sorted keys, no blanks, UTF-8. Floats are refused: they do not survive every reader."""
-    _refuse_floats(value, "value")
+    """Serialise with sorted keys, no blanks, UTF-8. Refused is what does not survive every reader.
+
+    :raises InputError: a float, a key that is no string or a lone surrogate; the line says where.
+    """
+    _refuse(value, "value")
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
 def pretty(value: t.Any) -> bytes:
     """Serialise for people: sorted, indented, one newline at the end."""
-    _refuse_floats(value, "value")
+    _refuse(value, "value")
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
 
 
@@ -85,12 +88,24 @@ def _no_constant(name: str) -> t.NoReturn:
     raise ValueError(f"{name} is not a number")
 
 
-def _refuse_floats(value: t.Any, where: str) -> None:
+def _refuse(value: t.Any, where: str) -> None:
     if isinstance(value, float):
         raise InputError(where, f"{value!r} is a float", "use an integer or a decimal string")
-    if isinstance(value, dict):
+    if isinstance(value, str):
+        _refuse_surrogate(value, where)
+    elif isinstance(value, dict):
         for key, item in value.items():
-            _refuse_floats(item, f"{where}.{key}")
+            if not isinstance(key, str):
+                raise InputError(where, f"key {key!r} is no string", "quote it")
+            _refuse_surrogate(key, where)
+            _refuse(item, f"{where}.{key}")
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
-            _refuse_floats(item, f"{where}[{index}]")
+            _refuse(item, f"{where}[{index}]")
+
+
+def _refuse_surrogate(text: str, where: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise InputError(where, f"{ascii(text)[:80]} is not a Unicode string") from exc

@@ -66,7 +66,7 @@ def line(state: t.Mapping[str, t.Any]) -> str:
         parts.append(f"of {human(total)} ({100 * done // total} %)")
     parts.append(f"at {human(int(rate))}/s")
     if total and rate and not state["finished"]:
-        parts.append(f"{int((total - done) / rate)} s left")
+        parts.append(f"{max(int((total - done) / rate), 0)} s left")
     return ", ".join([" ".join(parts[:2]), *parts[2:]])
 
 
@@ -74,9 +74,8 @@ def human(size: int) -> str:
     """Bytes in decimal units: ``999 B``, ``1.5 MB``."""
     if size < 1000:
         return f"{size} B"
-    value = float(size)
-    for unit in ("kB", "MB", "GB", "TB"):
+    value, units = size / 1000, ["kB", "MB", "GB", "TB"]
+    while value >= 999.95 and len(units) > 1:  # what rounds to 1000.0 belongs to the next unit
         value /= 1000
-        if value < 1000:
-            break
-    return f"{value:.1f} {unit}"
+        units.pop(0)
+    return f"{value:.1f} {units[0]}"

@@ -13,6 +13,9 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import digest_of
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
+
+_REQUIRED = ("selector", "service", "tag", "resource", "options", "image", "license")
 
 
 def selector(service: str, tag: str, resource: str, options: t.Mapping[str, t.Any]) -> str:
@@ -62,6 +65,13 @@ class Release:
 
     @classmethod
     def load(cls, data: t.Mapping[str, t.Any]) -> Release:
-        """Read what ``dump`` wrote; unknown keys of later versions are left out."""
+        """Read what ``dump`` wrote; unknown keys of later versions are left out.
+
+        :raises InputError: a key without default is missing; the line names it.
+        """
         names = cls.__dataclass_fields__
-        return cls(**{key: value for key, value in data.items() if key in names})
+        known = {key: value for key, value in data.items() if key in names}
+        missing = [name for name in _REQUIRED if name not in known]
+        if missing:
+            raise InputError("release", f"without {', '.join(missing)}", "make the bundle again")
+        return cls(**known)

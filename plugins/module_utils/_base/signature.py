@@ -8,17 +8,20 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import base64
 import os
 import re
+import struct
 import subprocess
 import tempfile
-import typing as t
+import time
 from dataclasses import dataclass
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError, TrustError
 
 NAMESPACES = tuple(f"azure-ai-{kind}" for kind in ("bundle", "control", "wants", "holdings", "usage", "receipt"))
 SUFFIX = ".sig"
+_MAX_SIGNATURE = 64 * 1024  # bytes; an Ed25519 signature has some 300
 _TIMEOUT = 60  # seconds; ssh-keygen answers in milliseconds unless it waits for a passphrase
 
 
@@ -28,10 +31,12 @@ class Trust:
 
     :param allowed_signers: path of the OpenSSH allowed-signers file
     :param revoked_keys: path of a key revocation list or list of public keys, or None
+    :param earliest: seconds since the epoch; expiry is judged at this time when the clock says less
     """
 
     allowed_signers: str
     revoked_keys: str | None = None
+    earliest: int | None = None
 
 
 def sign_file(path: str, key: str, namespace: str) -> str:
@@ -47,7 +52,9 @@ def sign_file(path: str, key: str, namespace: str) -> str:
         os.unlink(signature)  # ssh-keygen asks before it overwrites
     done = _run(["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", namespace, path])
     if done.returncode != 0 or not os.path.isfile(signature):
-        raise TrustError(f"signing key {key}", f"ssh-keygen would not sign ({_last_line(done.stderr)})", "the key must be an unencrypted private key or be held by ssh-agent")
+        raise TrustError(
+            f"signing key {key}", f"ssh-keygen would not sign ({_last_line(done.stderr)})", "the key must be an unencrypted private key or be held by ssh-agent"
+        )
     return signature
 
 
@@ -63,23 +70,78 @@ def verify_bytes(data: bytes, signature: str, namespace: str, trust: Trust, what
         raise TrustError(what, "not signed", f"{os.path.basename(signature)} must lie beside it")
     if not os.path.isfile(trust.allowed_signers):
         raise TrustError(f"signers file {trust.allowed_signers}", "no such file", "name it in azure_ai_allowed_signers")
-    found = _run(["ssh-keygen", "-Y", "find-principals", "-s", signature, "-f", trust.allowed_signers])
-    principals = [line.strip() for line in found.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
-    if role is not None:
-        principals = [name for name in principals if name.startswith(role + "@")]
+    principals = [name for name in _principals(signature, trust.allowed_signers) if role is None or name.startswith(role + "@")]
     if not principals:
-        raise TrustError(what, f"signed by a key that {trust.allowed_signers} does not know for {role or 'anyone'}", "compare fingerprints with the sender before adding the key")
+        raise TrustError(
+            what,
+            f"signed by a key that {trust.allowed_signers} does not know for {role or 'anyone'}",
+            "compare fingerprints with the sender before adding the key",
+        )
     if trust.revoked_keys and not os.path.isfile(trust.revoked_keys):
         raise TrustError(f"revocation list {trust.revoked_keys}", "no such file", "mend azure_ai_revoked_keys; nothing is accepted without it")
-    command = ["ssh-keygen", "-Y", "verify", "-f", trust.allowed_signers, "-I", principals[0], "-n", namespace, "-s", signature]
-    if trust.revoked_keys:
-        command += ["-r", trust.revoked_keys]
-    done = _run(command, data)
-    if done.returncode != 0:
-        if trust.revoked_keys and _run([*command[:-2]], data).returncode == 0:
-            raise TrustError(what, f"signed by a revoked key of {principals[0]}", "ask the sender to sign again with the key that replaced it")
-        raise TrustError(what, f"signature does not verify ({_last_line(done.stderr + done.stdout)})", "it was altered, signed for another purpose, or the key has expired: fetch it again from the sender")
-    return principals[0]
+    reasons = []
+    for principal in principals:
+        reason = _reason(data, signature, namespace, trust, principal)
+        if reason is None:
+            return principal
+        reasons.append(reason)
+    raise TrustError(what, *reasons[0])
+
+
+def _reason(data: bytes, signature: str, namespace: str, trust: Trust, principal: str) -> tuple[str, str] | None:
+    """Why ``principal`` did not sign ``data`` (problem, way out), or None: the signature holds."""
+    command = ["ssh-keygen", "-Y", "verify", "-f", trust.allowed_signers, "-I", principal, "-n", namespace, "-s", signature]
+    if trust.earliest is not None:
+        command.append(time.strftime("-Overify-time=%Y%m%d%H%M%SZ", time.gmtime(max(trust.earliest, int(time.time())))))
+    done = _run([*command, "-r", trust.revoked_keys] if trust.revoked_keys else command, data)
+    if done.returncode == 0:
+        return None
+    # ssh-keygen says nothing about a revoked key, so the same question without the list tells it apart.
+    if trust.revoked_keys and _run(command, data).returncode == 0:
+        return f"signed by a revoked key of {principal}", "ask the sender to sign again with the key that replaced it"
+    said = (done.stderr + done.stdout).decode("utf-8", "replace")
+    dated = re.search(r"key (?:has expired|is not yet valid).*", said)
+    if dated:
+        return f"{dated.group()}, signed by {principal}", "compare this machine's clock first, then ask the sender to sign again with a valid key"
+    return f"signature of {principal} does not verify ({_last_line(said)})", "it was altered or signed for another purpose: fetch it again from the sender"
+
+
+def _principals(signature: str, allowed_signers: str) -> list[str]:
+    """Names on every line of the signers file that holds the key in ``signature``.
+
+    ``ssh-keygen -Y find-principals`` stops at the first such line and passes over expired ones: a key listed
+    for two roles would be known for one, an expired key would be called unknown.
+    """
+    key = _signing_key(signature)
+    names: list[str] = []
+    with open(allowed_signers, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            fields = line.split()
+            if key and key in fields[1:] and not line.lstrip().startswith("#"):
+                names += [name for name in fields[0].strip('"').split(",") if name and name not in names]
+    return names
+
+
+def _signing_key(signature: str) -> str:
+    """Base64 of the public key inside an armoured SSHSIG file, or an empty string: no such thing in it."""
+    with open(signature, "rb") as stream:
+        armour = stream.read(_MAX_SIGNATURE)
+    try:
+        blob = base64.b64decode(b"".join(line for line in armour.splitlines() if not line.startswith(b"-")))
+        magic, size = struct.unpack_from(">6s4xI", blob)
+    except (ValueError, struct.error):
+        return ""
+    return base64.b64encode(blob[14 : 14 + size]).decode("ascii") if magic == b"SSHSIG" else ""
+
+
+def signed_by(data: bytes, signature: str, namespace: str) -> str | None:
+    """``SHA256:…`` fingerprint of the key whose signature file fits ``data``, trusted or not; None when none fits."""
+    _check_namespace(namespace)
+    if not os.path.isfile(signature):
+        return None
+    done = _run(["ssh-keygen", "-Y", "check-novalidate", "-n", namespace, "-s", signature], data)
+    match = re.search(rb"SHA256:\S+", done.stdout)
+    return match.group().decode("ascii") if done.returncode == 0 and match else None
 
 
 def fingerprint(public_key: str) -> str:
@@ -110,7 +172,7 @@ def _run(command: list[str], data: bytes | None = None) -> subprocess.CompletedP
         raise TrustError("ssh-keygen", f"no answer in {_TIMEOUT} s", "a key with a passphrase must be held by ssh-agent") from exc
 
 
-def _last_line(output: t.Union[bytes, str]) -> str:
+def _last_line(output: bytes | str) -> str:
     text = output.decode("utf-8", "replace") if isinstance(output, bytes) else output
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "no message"

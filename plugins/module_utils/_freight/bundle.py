@@ -1,0 +1,169 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build a bundle folder out of the store: blobs linked where possible, all of them read once, signed.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, fsync_folder, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT, PUBLIC_MODE, SECRET_MODE, Store
+
+MAX_RECEIPT = 16 * 1024 * 1024
+
+Record = dict[str, t.Any]
+Advance = t.Optional[t.Callable[[int], object]]
+
+
+class Bundles:
+    """The folder ``bundles/`` of a builder: ``<site>-<sequence>/`` and ``<site>.json``, the manifest built last."""
+
+    def __init__(self, path: str, store: Store) -> None:
+        self.path = os.path.abspath(path)
+        self._store = store
+
+    def last(self, site: str) -> Record | None:
+        """The manifest built last for the site, or None."""
+        path = os.path.join(self.path, f"{site}.json")
+        try:
+            with open(path, "rb") as stream:
+                value = parse(stream.read(), path)
+        except FileNotFoundError:
+            return None
+        if not isinstance(value, dict) or not isinstance(value.get("sequence"), int):
+            raise InputError(path, "not the manifest built last", "put it back from a backup; without it the site would refuse the next sequence")
+        return value
+
+    def next_sequence(self, site: str, last: Record | None) -> int:
+        """One more than the highest sequence that the folder or the store remembers."""
+        remembered = self._store.holdings()["bundles"].get(site, {}).get("sequence", 0)
+        return max(remembered, last["sequence"] if last else 0) + 1
+
+    def folder(self, manifest: Record) -> str:
+        """Where the bundle of a manifest lies."""
+        return os.path.join(self.path, f"{manifest['site']}-{manifest['sequence']}")
+
+    def reason(self, wanted: Record, last: Record | None, key: str) -> str | None:
+        """Why a bundle has to be built, or None when the last one will do."""
+        if last is None:
+            return "no bundle was built for this site yet"
+        if not _manifest.same_contents(wanted, last):
+            return "the contents have changed"
+        folder = self.folder(last)
+        if not os.path.isdir(folder):
+            return f"{folder} is gone"
+        try:
+            same = verify.read_regular(os.path.join(folder, verify.NAME), MAX_BYTES) == _manifest.encoded(last)
+        except AirgapError:
+            same = False
+        problems = verify.tree_problems(folder, last) if same else [f"{verify.NAME} is not the manifest built last"]
+        if problems:
+            return f"{folder} is damaged: {problems[0]}"
+        if signed_by(_manifest.encoded(last), os.path.join(folder, verify.NAME + SUFFIX), verify.NAMESPACE) != fingerprint(key):
+            return f"{folder} is not signed by {key}"
+        return None
+
+    def build(self, manifest: Record, key: str, advance: Advance = None) -> str:
+        """Make, sign and name the folder of ``manifest``; return its path. A folder of that name is replaced.
+
+        :raises IntegrityError, Problems: blobs of the store are damaged; they are set aside there, nothing is built.
+        """
+        target = self.folder(manifest)
+        temporary = os.path.join(self.path, f"{TEMPORARY_PREFIX}{os.path.basename(target)}")
+        with self._alone():
+            _remove(temporary)
+            try:
+                os.makedirs(os.path.join(temporary, BLOBS))
+                self._lay_blobs(temporary, manifest, advance)
+                write_bytes(os.path.join(temporary, "oci-layout"), OCI_LAYOUT)
+                write_bytes(os.path.join(temporary, "index.json"), _manifest.index_bytes(manifest))
+                write_bytes(os.path.join(temporary, verify.NAME), _manifest.encoded(manifest))
+                sign_file(os.path.join(temporary, verify.NAME), key, verify.NAMESPACE)
+                fsync_folder(temporary)
+                _remove(target)
+                os.rename(temporary, target)
+            finally:
+                _remove(temporary)
+            write_bytes(os.path.join(self.path, f"{manifest['site']}.json"), _manifest.encoded(manifest))
+        with self._store.changing() as held:
+            held["bundles"][manifest["site"]] = {"sequence": manifest["sequence"], "id": manifest["id"]}
+        return target
+
+    def _lay_blobs(self, folder: str, manifest: Record, advance: Advance) -> None:
+        whose = _holdings.owners(manifest)
+        step = verify.together(advance)
+
+        def lay(item: tuple[Digest, int, str]) -> AirgapError | None:
+            digest, size, kind = item
+            try:
+                _lay(self._store, folder, digest, size, kind, step)
+            except IntegrityError as exc:
+                aside = self._store.set_aside(digest)
+                return IntegrityError(f"blob {digest} ({whose[str(digest)]})", f"damaged in the store: {exc.problem}", f"set aside as {aside}; fetch again")
+            except AirgapError as exc:
+                return exc
+            return None
+
+        errors = [error for error in verify.parallel(lay, _manifest.digests(manifest)) if error]
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise Problems(f"store {self._store.path}", [str(error) for error in errors])
+
+    @contextlib.contextmanager
+    def _alone(self) -> t.Iterator[None]:
+        os.makedirs(self.path, exist_ok=True)
+        handle = os.open(os.path.join(self.path, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+
+def receipts(store: Store, paths: t.Sequence[str], keep: bool) -> list[Record]:
+    """Records of the receipt files at ``paths`` and their signatures; kept as blobs if ``keep``."""
+    records = []
+    for path in sorted({name for base in paths for name in (base, base + SUFFIX)}):
+        data = verify.read_regular(path, MAX_RECEIPT)
+        digest = store.put_bytes(data, what=f"receipt {path}") if keep else Digest.of(data)
+        records.append({"name": os.path.basename(path), "digest": str(digest), "size": len(data)})
+    return records
+
+
+def _lay(store: Store, folder: str, digest: Digest, size: int, kind: str, advance: Advance) -> None:
+    """Link the blob and read it; copy it, hashing on the way, where links are not to be had."""
+    target = verify.blob_path(folder, digest)
+    with store.open(digest) as source:
+        try:
+            os.link(store.path_of(digest), target)
+        except OSError:
+            with atomic_file(target, SECRET_MODE if kind == "license" else PUBLIC_MODE) as copy:
+                _compare(copy_hashing(source, copy, size, advance), digest, size)
+            return
+        _compare(copy_hashing(source, None, size, advance), digest, size)
+
+
+def _compare(found: tuple[Digest, int], digest: Digest, size: int) -> None:
+    if found != (digest, size):
+        raise IntegrityError(f"blob {digest}", f"{found[1]} of {size} bytes" if found[1] != size else f"its bytes are {found[0]}")
+
+
+def _remove(folder: str) -> None:
+    if os.path.lexists(folder):
+        shutil.rmtree(folder)

@@ -1,0 +1,138 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two documents that a site sends out, wants and holdings: no addresses, no secrets, signed.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import canonical, parse, pretty
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError, Problems, TrustError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, fingerprint, sign_file, signed_by, verify_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, shape, verify
+
+FORMAT = 1
+MAX_DOCUMENT = 16 * 1024 * 1024
+
+Record = dict[str, t.Any]
+_CONTAINER: dict[str, shape.Check] = {
+    "service": shape.SHAPES["images"]["service"],
+    "tag": registry.is_tag,
+    "resource": shape.is_text,
+    "options": lambda value: isinstance(value, dict),
+}
+_CONTROL: dict[str, shape.Check] = dict.fromkeys(("os", "python", "arch"), shape.is_text)
+
+
+def wants(site: str, given: t.Mapping[str, t.Any]) -> Record:
+    """The wants document of ``site`` from {containers, os, control}; order and repetition do not matter.
+
+    :raises InputError: a member is missing, wrong or one that may not leave the site.
+    """
+    document = {
+        "format": FORMAT,
+        "kind": "airgap.azure_ai/wants",
+        "site": site,
+        "containers": _sorted(given.get("containers") or []),
+        "os": sorted(set(given.get("os") or [])),
+        "control": dict(given.get("control") or {}),
+    }
+    extra = sorted(set(given) - {"containers", "os", "control"})
+    problems = [f"{name} may not leave the site" for name in extra] + wants_problems(document)
+    if problems:
+        raise Problems(f"wants of {site}", problems)
+    return document
+
+
+def wants_problems(document: t.Any) -> list[str]:
+    """Everything that is wrong with a wants document, a line each."""
+    if not isinstance(document, dict):
+        return ["it is not an object"]
+    header: dict[str, shape.Check] = {
+        "format": lambda value: value == FORMAT and value is not True,
+        "kind": lambda value: value == "airgap.azure_ai/wants",
+        "site": is_dns_label,
+        "containers": shape.is_list,
+        "os": lambda value: shape.is_list(value) and all(shape.matches(shape.SYSTEM)(item) for item in value),
+        "control": lambda value: isinstance(value, dict),
+    }
+    problems = shape.record(document, header, "")
+    if not problems:
+        for position, container in enumerate(document["containers"]):
+            problems += shape.record(container, _CONTAINER, f"containers[{position}]")
+        problems += [problem for problem in shape.record(document["control"], _CONTROL, "control") if not problem.endswith("is missing")]
+    return problems[: shape.MAX_PROBLEMS]
+
+
+def holdings(held: Record) -> Record:
+    """The holdings document: which blobs the site has, as of which counter and bundle; the base of the next delta."""
+    site = held["site"]
+    return {
+        "format": FORMAT,
+        "kind": "airgap.azure_ai/holdings",
+        "site": site,
+        "counter": held["counter"],
+        "bundle": held["bundles"].get(site),
+        "blobs": sorted({reference.digest for reference in _holdings.references(held)}),
+    }
+
+
+def reason(folder: str, name: str, document: Record, namespace: str, key: str) -> str | None:
+    """Why ``<folder>/<name>`` has to be written, or None when it and its signature will do."""
+    path = os.path.join(folder, name)
+    try:
+        same = verify.read_regular(path, MAX_DOCUMENT) == pretty(document)
+    except MissingError:
+        return f"{name} is not there"
+    if not same:
+        return f"{name} has changed"
+    if signed_by(pretty(document), path + SUFFIX, namespace) != fingerprint(key):
+        return f"{name} is not signed by {key}"
+    return None
+
+
+def write(folder: str, name: str, document: Record, namespace: str, key: str) -> None:
+    """Write and sign ``<folder>/<name>``; between the two files a power cut leaves a signature that does not fit."""
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=folder) as work:
+        path = os.path.join(work, name)
+        with open(path, "wb") as stream:
+            stream.write(pretty(document))
+        sign_file(path, key, namespace)
+        for suffix in (SUFFIX, ""):
+            os.chmod(path + suffix, 0o644)
+            os.replace(path + suffix, os.path.join(folder, name + suffix))
+
+
+def read_wants(path: str, trust: Trust) -> tuple[Record, str]:
+    """A site's wants and the principal that signed them.
+
+    :raises TrustError: not signed by a site that we trust, or by another site than it speaks for.
+    """
+    what = f"wants {path}"
+    data = verify.read_regular(path, MAX_DOCUMENT)
+    signer = verify_bytes(data, path + SUFFIX, "azure-ai-wants", trust, what, role="site")
+    document = parse(data, what, MAX_DOCUMENT)
+    if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:
+        raise InputError(what, f"has format {document['format']}, this collection reads {FORMAT}", "update the collection on the builder")
+    problems = wants_problems(document)
+    if problems:
+        raise Problems(what, problems)
+    if signer != f"site@{document['site']}":
+        raise TrustError(what, f"speaks for site {document['site']} but was signed by {signer}", "ask both sites which of them made it")
+    return document, signer
+
+
+def _sorted(containers: t.Sequence[t.Any]) -> list[t.Any]:
+    plain = [{**container, "options": container.get("options") or {}} if isinstance(container, dict) else container for container in containers]
+    unique = {canonical(container): container for container in plain}
+    return [unique[key] for key in sorted(unique)]

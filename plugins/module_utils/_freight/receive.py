@@ -1,0 +1,199 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Import a verified bundle into a site's store: only what is missing, holdings last, safe to repeat.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import calendar
+import copy
+import os
+import time
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, canonical, parse
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import PUBLIC_MODE, SECRET_MODE, Store
+
+Record = dict[str, t.Any]
+Item = tuple[Digest, int, str]
+RESERVE = 64 * 1024 * 1024  # bytes that must stay free on the store's disk
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A bundle that was judged and may be imported.
+
+    :param missing: (digest, size, kind) of the blobs that the store lacks
+    :param reason: why the store has to change, or None
+    """
+
+    path: str
+    manifest: Record
+    signer: str
+    missing: list[Item]
+    reason: str | None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to be copied."""
+        return sum(size for _digest, size, _kind in self.missing)
+
+
+def judge(path: str, store: Store, site: str, trust: Trust, allow_older: bool = False) -> Parcel:
+    """Verify signature, site, sequence and the folder's completeness, before anything is touched.
+
+    :raises TrustError, InputError, IntegrityError, Problems: it may not be imported; the line says why.
+    """
+    held = store.holdings()
+    manifest, signer = verify.open_manifest(path, replace(trust, earliest=_accepted(store, held, site)))
+    refuse(manifest, held, site, allow_older)
+    problems = verify.tree_problems(path, manifest)
+    if problems:
+        raise _error(path, problems)
+    missing = [item for item in _manifest.digests(manifest) if not store.has(item[0], item[1])]
+    return Parcel(path, manifest, signer, missing, _reason(manifest, held, store, missing))
+
+
+def refuse(manifest: Record, held: Record, site: str, allow_older: bool) -> None:
+    """Raise InputError when the bundle is another site's, or older than the last one received."""
+    what = f"bundle {manifest['site']}-{manifest['sequence']}"
+    if manifest["site"] != site:
+        raise InputError(what, f"made for site {manifest['site']}, this is {site}", "take it to its own site")
+    if held["site"] not in (None, site):
+        raise InputError("azure_ai_site", f"is {site}, but this store belongs to {held['site']}", "use the store of this site")
+    last = held["bundles"].get(site)
+    if last is None or allow_older:
+        return
+    if manifest["sequence"] < last["sequence"]:
+        raise InputError(what, f"older than {site}-{last['sequence']}, which was received already", "set receive_allow_older if you mean it")
+    if manifest["sequence"] == last["sequence"] and manifest["id"] != last["id"]:
+        problem = f"another bundle with sequence {last['sequence']} was received already ({last['id'][:19]})"
+        raise InputError(what, problem, "two builders or a lost bundles folder: ask the sender; set receive_allow_older if you mean it")
+
+
+def take(parcel: Parcel, store: Store, site: str, advance: t.Callable[[int], object] | None = None) -> None:
+    """Copy what is missing, then remember the bundle.
+
+    :raises IntegrityError, Problems: all damaged blobs by name; the good ones stay for the next run, the holdings as they were.
+    """
+    store.create()
+    store.clean()
+    _room(store, parcel)
+    problems = _bring(parcel, store, advance)
+    if problems:
+        raise _error(parcel.path, problems)
+    _check_images(parcel, store)
+    _keep(parcel, store)
+    with store.changing() as held:
+        _remember(held, parcel.manifest, site)
+
+
+def receipts_folder(store: Store, manifest: Record) -> str:
+    """Where the receipts of a bundle are laid out by name."""
+    return os.path.join(store.path, "received", f"{manifest['site']}-{manifest['sequence']}")
+
+
+def outcome(held: Record, manifest: Record, site: str) -> Record:
+    """What the store would hold with the bundle taken in; ``held`` stays as it is."""
+    after = copy.deepcopy(held)
+    _remember(after, manifest, site)
+    after = _holdings.ordered(after)
+    if canonical(after) != canonical(_holdings.ordered(held)):
+        after["counter"] += 1
+    return after
+
+
+def lines(held: Record) -> str:
+    """Holdings as text, a line each, for diffs."""
+    return "".join(f"{line}\n" for line in _manifest.contents({**held, "receipts": []}))
+
+
+def _accepted(store: Store, held: Record, site: str) -> int | None:
+    """When the bundle accepted last was made, in seconds since the epoch: no clock is earlier than that."""
+    last = held["bundles"].get(site)
+    path = os.path.join(store.path, "received", f"{site}-{last['sequence']}.json") if last else ""
+    if not os.path.exists(path):
+        return None
+    created = parse(verify.read_regular(path, MAX_BYTES), path)["created"]
+    return calendar.timegm(time.strptime(created, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _reason(manifest: Record, held: Record, store: Store, missing: list[Item]) -> str | None:
+    if missing:
+        return f"{len(missing)} of {len(manifest['blobs'])} blobs are missing"
+    if canonical(outcome(held, manifest, manifest["site"])) != canonical(_holdings.ordered(held)):
+        return "the store does not know of it yet"
+    if not os.path.exists(receipts_folder(store, manifest) + ".json"):
+        return "its manifest was not kept"
+    return None
+
+
+def _remember(held: Record, manifest: Record, site: str) -> None:
+    _holdings.merge(held, manifest)
+    held["site"] = site
+    last = held["bundles"].get(site)
+    if last is None or manifest["sequence"] >= last["sequence"]:  # an older one let in on purpose is not the last received
+        held["bundles"][site] = {"sequence": manifest["sequence"], "id": manifest["id"]}
+
+
+def _bring(parcel: Parcel, store: Store, advance: t.Callable[[int], object] | None) -> list[str]:
+    whose = _holdings.owners(parcel.manifest)
+    step = verify.together(advance)
+
+    def bring(item: Item) -> str | None:
+        digest, size, kind = item
+        try:
+            with verify.open_regular(verify.blob_path(parcel.path, digest)) as source:
+                store.put_stream(source, digest, size, SECRET_MODE if kind == "license" else PUBLIC_MODE, step, whose[str(digest)])
+        except (IntegrityError, MissingError) as exc:
+            return str(exc)
+        except OSError as exc:
+            if exc.filename is None:  # the medium could not be read (the store's own files bear names)
+                return f"blob {digest} ({whose[str(digest)]}): cannot be copied ({exc.strerror})"
+            raise
+        return None
+
+    return [problem for problem in verify.parallel(bring, parcel.missing) if problem]
+
+
+def _check_images(parcel: Parcel, store: Store) -> None:
+    problems = verify.image_problems(store.path, parcel.manifest)
+    if problems:
+        raise _error(parcel.path, problems)
+
+
+def _keep(parcel: Parcel, store: Store) -> None:
+    """Keep the manifest and lay the receipts out by name, for those who read them."""
+    folder = receipts_folder(store, parcel.manifest)
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
+    if parcel.manifest["receipts"]:
+        os.makedirs(folder, exist_ok=True)
+    for receipt in parcel.manifest["receipts"]:
+        write_bytes(os.path.join(folder, receipt["name"]), store.read(Digest.parse(receipt["digest"]), receipt["size"]))
+    write_bytes(folder + ".json", _manifest.encoded(parcel.manifest))
+
+
+def _room(store: Store, parcel: Parcel) -> None:
+    info = os.statvfs(store.path)
+    free = info.f_bavail * info.f_frsize
+    if parcel.missing and parcel.bytes + RESERVE > free:
+        raise InputError(f"store {store.path}", f"{human(parcel.bytes)} are missing and {human(free)} are free on its disk", "make room and run again")
+
+
+def _error(path: str, problems: list[str]) -> AirgapError:
+    what = f"bundle {path}"
+    if len(problems) == 1:
+        return IntegrityError(what, problems[0], "copy it from the medium again, or have it sent again")
+    return Problems(what, problems)

@@ -1,0 +1,100 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a fetching program: count the bytes that it lays down, end it when none come any more.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError, RemoteError
+
+INTERVAL = 0.2  # seconds between two looks
+MAX_OUTPUT = 64 * 1024 * 1024
+
+
+class Done(t.NamedTuple):
+    """How a program ended: exit status, standard output, standard error as text."""
+
+    returncode: int
+    stdout: bytes
+    stderr: str
+
+
+def run(
+    command: t.Sequence[str],
+    timeout: float,
+    folders: t.Sequence[str] = (),
+    advance: t.Callable[[int], object] | None = None,
+    environment: t.Mapping[str, str] | None = None,
+) -> Done:
+    """Run ``command`` to its end.
+
+    :param timeout: seconds without a new byte in ``folders`` (or without an end) after which it is killed
+    :param advance: called with the number of bytes that came into ``folders``
+    :raises MissingError: not installed; RemoteError: killed because nothing came.
+    """
+    before = _bytes_in(folders)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            process = subprocess.Popen(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env={**os.environ, "LC_ALL": "C", **(environment or {})},
+                start_new_session=True,
+            )
+        except FileNotFoundError as exc:
+            raise MissingError(command[0], "not installed", f"install the package that brings {command[0]}") from exc
+        try:
+            _wait(process, command[0], timeout, folders, before, advance)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        out.seek(0)
+        err.seek(0)
+        return Done(process.returncode, out.read(MAX_OUTPUT), err.read(MAX_OUTPUT).decode("utf-8", "replace"))
+
+
+def _wait(
+    process: subprocess.Popen[bytes], name: str, timeout: float, folders: t.Sequence[str], before: int, advance: t.Callable[[int], object] | None
+) -> None:
+    heard = time.monotonic()
+    while True:
+        try:
+            process.wait(INTERVAL)
+            ended = True
+        except subprocess.TimeoutExpired:
+            ended = False
+        size = _bytes_in(folders)
+        if size > before:
+            if advance is not None:
+                advance(size - before)
+            before, heard = size, time.monotonic()
+        if ended:
+            return
+        if time.monotonic() - heard > timeout:
+            raise RemoteError(name, f"no byte came in {timeout:g} s", "look at the network, or raise timeout")
+
+
+def _bytes_in(folders: t.Sequence[str]) -> int:
+    """Bytes of all files under ``folders``; files come and go while we look."""
+    total = 0
+    for folder in folders:
+        for root, _folders, names in os.walk(folder):
+            for name in names:
+                try:
+                    total += os.lstat(os.path.join(root, name)).st_size
+                except FileNotFoundError:
+                    continue
+    return total

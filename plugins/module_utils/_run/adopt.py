@@ -1,0 +1,181 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host's own store: blobs taken over from the login user's folder, model sets made of them, what is no longer needed removed.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import stat
+import tempfile
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, fsync_folder
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
+
+Blob = t.Mapping[str, t.Any]
+ModelSet = t.Mapping[str, t.Any]
+
+READ_ONLY = stat.S_IRUSR | stat.S_IXUSR | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # a folder that the images' users read
+
+
+def lacking(have: t.Mapping[str, int], blobs: t.Iterable[Blob]) -> list[Blob]:
+    """Those blobs that a store (hex to size) does not hold in full, each once."""
+    wanted = {blob["digest"]: blob for blob in blobs}
+    return [blob for digest, blob in wanted.items() if have.get(Digest.parse(digest).hex) != blob["size"]]
+
+
+def adopt(root: str, incoming: str, blobs: t.Iterable[Blob], owner: int) -> None:
+    """Take blobs named by their hex digest over from ``incoming``; a blob is in the store when it is verified.
+
+    Files of other owners than ``owner`` and root, links and anything but regular files are refused. Damaged files are
+    removed, so that the next transfer sends them again.
+
+    :raises Problems: every blob that is missing, damaged or refused; the others are in the store.
+    """
+    folder = deployed.blob_folder(root)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    problems = []
+    for blob in blobs:
+        name = Digest.parse(blob["digest"]).hex
+        try:
+            _take(os.path.join(incoming, name), os.path.join(folder, name), blob, owner)
+        except (IntegrityError, InputError, MissingError) as exc:
+            problems.append(str(exc))
+    fsync_folder(folder)
+    if problems:
+        raise Problems(f"store {root}/store", problems)
+
+
+def _take(source: str, target: str, blob: Blob, owner: int) -> None:
+    what = f"blob {blob['digest']}"
+    try:
+        handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as exc:
+        raise MissingError(what, f"not in {os.path.dirname(source)}", "send it again") from exc
+    except OSError as exc:
+        raise InputError(what, "a link or not readable, where a file should be", f"remove {source}") from exc
+    with os.fdopen(handle, "rb") as stream:
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1 or state.st_uid not in (owner, 0):
+            raise InputError(what, f"not a plain file of the login user (owner {state.st_uid}, {state.st_nlink} links)", f"remove {source}")
+        if state.st_dev != os.stat(os.path.dirname(target)).st_dev:
+            _copy(stream, target, blob, what, source)
+            return
+        # From here on it is root's, so nobody else can open it for writing before it is judged.
+        os.fchown(handle, 0, 0)
+        os.fchmod(handle, 0o444)
+        if (str(copy_hashing(stream)[0]), state.st_size) != (blob["digest"], blob["size"]):
+            _unlink(source)
+            raise _damaged(what, source)
+        os.fsync(handle)
+        try:
+            os.rename(source, target)
+        except FileNotFoundError as exc:
+            raise MissingError(what, "it went away while it was verified", "send it again") from exc
+        moved = os.stat(target, follow_symlinks=False)
+        if (moved.st_dev, moved.st_ino) != (state.st_dev, state.st_ino):
+            os.unlink(target)
+            raise IntegrityError(what, f"{source} was exchanged while it was verified", "look who else writes there, then send it again")
+
+
+def _copy(stream: t.BinaryIO, target: str, blob: Blob, what: str, source: str) -> None:
+    try:
+        with atomic_file(target, 0o444) as copy:
+            digest, size = copy_hashing(stream, copy, limit=blob["size"])
+            if (str(digest), size) != (blob["digest"], blob["size"]):
+                raise _damaged(what, source)
+    except IntegrityError:
+        _unlink(source)
+        raise _damaged(what, source) from None
+    except OSError as exc:
+        if exc.errno == errno.ENOSPC:
+            raise MissingError(what, f"no space left for {blob['size']} bytes", "free space and run the stage again") from exc
+        raise
+    _unlink(source)
+
+
+def _damaged(what: str, source: str) -> IntegrityError:
+    return IntegrityError(what, f"{source} was damaged on its way and is removed", "run the stage again")
+
+
+def models_missing(root: str, sets: t.Iterable[ModelSet]) -> list[ModelSet]:
+    """Those model sets that are not complete on the host."""
+    there = set(deployed.models(root))
+    return [item for item in sets if item["digest"] not in there]
+
+
+def place_models(root: str, models: ModelSet) -> None:
+    """Make the folder of one model set from the store's blobs: hard links, read-only, under its name when complete.
+
+    :raises InputError: a path that would leave the folder; MissingError: blobs that the store lacks.
+    """
+    for file in models["files"]:
+        check_path(file["path"])
+    absent = lacking(deployed.store(root), models["files"])
+    if absent:
+        raise MissingError(f"models {models['digest']}", f"the store lacks {len(absent)} of {len(models['files'])} files", "run the stage again")
+    base = os.path.join(root, "models")
+    os.makedirs(base, mode=0o755, exist_ok=True)
+    work = tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=base)
+    try:
+        for file in models["files"]:
+            target = os.path.join(work, *file["path"].split("/"))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.link(os.path.join(deployed.blob_folder(root), Digest.parse(file["digest"]).hex), target)
+        for folder, _folders, _files in os.walk(work):
+            os.chmod(folder, READ_ONLY)
+        os.rename(work, os.path.join(base, Digest.parse(models["digest"]).hex))
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    fsync_folder(base)
+
+
+def check_path(path: t.Any) -> None:
+    """Hold a model file's path: relative, no empty, dot or dot-dot part."""
+    parts = path.split("/") if isinstance(path, str) else [""]
+    if any(part in ("", ".", "..") or "\0" in part for part in parts):
+        raise InputError(f"model file {path!r}", "its path leaves the folder", "build the bundle again")
+
+
+def superfluous(root: str, keep: t.Iterable[str]) -> list[str]:
+    """What pruning removes, as paths below ``root``: blobs not kept, models neither kept nor named by a release, leavings.
+
+    :param keep: hex digests or ``sha256:…``
+    """
+    kept = {digest.rpartition(":")[2] for digest in keep}
+    used = kept | {digest.rpartition(":")[2] for digest in deployed.models_in_use(root)}
+    blobs = [f"store/blobs/sha256/{name}" for name in deployed.store(root) if name not in kept]
+    models = [f"models/{name}" for name in (digest.rpartition(":")[2] for digest in deployed.models(root)) if name not in used]
+    leavings = [
+        f"{base}/{name}" for base in ("store/blobs/sha256", "models") for name in _listed(os.path.join(root, base)) if name.startswith(TEMPORARY_PREFIX)
+    ]
+    return sorted(blobs + models + leavings)
+
+
+def remove(root: str, paths: t.Iterable[str]) -> None:
+    """Remove what ``superfluous`` named."""
+    for path in paths:
+        target = os.path.join(root, path)
+        if os.path.isdir(target) and not os.path.islink(target):
+            shutil.rmtree(target)
+        else:
+            _unlink(target)
+
+
+def _listed(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)

@@ -1,0 +1,187 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Declared containers: every inventory variable that holds some, joined, checked and completed.
+
+A declaration is a dictionary: name, service, tag, port, bind, resource, cpus (number), memory (bytes), options,
+settings (text to text), variable (where it was declared).
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import selector
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import schema, settings, sizes
+
+VARIABLE = re.compile(r"azure_ai_containers(__\w+)?")
+DEFAULT_BIND = "127.0.0.1"  # the APIs have no authentication
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_KEYS = ("name", "service", "tag", "port", "bind", "resource", "cpus", "memory", "options", "settings")
+_EVERYWHERE = ("0.0.0.0", "::")
+
+Declaration = dict[str, t.Any]
+Catalog = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+def declarations(variables: t.Mapping[str, t.Any], catalog: Catalog, unique: bool = True, allow_latest: bool = False) -> list[Declaration]:
+    """The containers that ``variables`` declare, in the order of the variables' names.
+
+    :param unique: check names and ports as one host needs them. Without it (bundling, over many hosts) name and port
+        may be missing, and one of each (service, tag, resource, options) is returned.
+    :raises Problems: everything that is wrong, each line with container, variable and the way out.
+    """
+    problems: list[str] = []
+    found: list[Declaration] = []
+    for variable, index, raw in _entries(variables, problems):
+        complete = _complete(raw, variable, index, catalog, unique, allow_latest, problems)
+        if complete is not None:
+            found.append(complete)
+    if unique:
+        problems += _doubles(variables) + _port_clashes(found)
+    if problems:
+        raise Problems("containers", problems)
+    return found if unique else _one_of_each(found)
+
+
+def selector_of(declaration: t.Mapping[str, t.Any]) -> str:
+    """What a release must be made for to serve this declaration."""
+    return selector(declaration["service"], declaration["tag"], declaration["resource"], declaration["options"])
+
+
+def variables_of(variables: t.Mapping[str, t.Any]) -> list[str]:
+    """Names of the variables that declare containers, sorted."""
+    return sorted(name for name in variables if isinstance(name, str) and VARIABLE.fullmatch(name))
+
+
+def _entries(variables: t.Mapping[str, t.Any], problems: list[str]) -> t.Iterator[tuple[str, int, dict[str, t.Any]]]:
+    for variable in variables_of(variables):
+        value = variables[variable]
+        if not isinstance(value, list):
+            problems.append(f"{variable} is not a list; write one item for each container")
+            continue
+        for index, raw in enumerate(value):
+            if isinstance(raw, dict):
+                yield variable, index, raw
+            else:
+                problems.append(f"{variable}[{index}] is {raw!r}, not a mapping; write name, service, tag, port and resource")
+
+
+def _complete(
+    raw: dict[str, t.Any], variable: str, index: int, catalog: Catalog, unique: bool, allow_latest: bool, problems: list[str]
+) -> t.Optional[Declaration]:
+    """One declaration with defaults filled in, or None after naming its problems."""
+    place = f"{variable}[{index}]"
+    label = f"container {raw['name']} ({variable})" if raw.get("name") else f"container without a name ({place})"
+    found = _shape_faults(raw, catalog, unique, allow_latest)
+    entry = catalog.get(raw["service"]) if isinstance(raw.get("service"), str) else None
+    if entry is not None:
+        found += [f"{fault}; see the catalog entry {raw['service']}" for fault in schema.faults(raw.get("options") or {}, entry["options"], "options")]
+    result: Declaration = {}
+    if entry is not None and not found:
+        try:
+            result = _filled(raw, variable, entry)
+            selector_of(result)
+        except AirgapError as exc:
+            found.append(str(exc))
+    problems += [f"{label}: {fault}" for fault in found]
+    return None if found or entry is None else result
+
+
+def _shape_faults(raw: t.Mapping[str, t.Any], catalog: Catalog, unique: bool, allow_latest: bool) -> list[str]:
+    found = [f"key {key} is unknown; known are {', '.join(_KEYS)}" for key in raw if key not in _KEYS]
+    if (unique or "name" in raw) and not is_dns_label(raw.get("name")):
+        found.append(f"name {raw.get('name')!r} is not a DNS label; use up to 63 of a-z, 0-9 and hyphen, like stt-en")
+    service = raw.get("service")
+    if not isinstance(service, str) or service not in catalog:
+        found.append(f"service {service!r} is unknown; use one of {', '.join(sorted(catalog))} or add it to azure_ai_catalog")
+    found += _tag_faults(raw.get("tag"), allow_latest)
+    if not isinstance(raw.get("resource"), str) or not raw.get("resource"):
+        found.append("resource is missing; name the Azure resource (a key of azure_ai_resources) whose license it uses")
+    if (unique or "port" in raw) and not 1 <= _port(raw.get("port")) <= 65535:
+        found.append(f"port {raw.get('port')!r} is not a port; use a free one from 1 to 65535")
+    if not _is_address(raw.get("bind", DEFAULT_BIND)):
+        found.append(f"bind {raw.get('bind')!r} is not an address; use 127.0.0.1 or an address of the host")
+    for key in ("options", "settings"):
+        if not isinstance(raw.get(key) or {}, dict):
+            found.append(f"{key} is not a mapping; write names as keys")
+    if isinstance(raw.get("settings"), dict):
+        found += [fault for fault in (settings.fault(name, value) for name, value in raw["settings"].items()) if fault]
+    return found
+
+
+def _tag_faults(tag: t.Any, allow_latest: bool) -> list[str]:
+    if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+        return [f"tag {tag!r} is not an image tag; write it in quotes if it looks like a number"]
+    if tag == "latest" and not allow_latest:
+        return ["tag latest names another image every month; write the version, or set azure_ai_allow_latest"]
+    return []
+
+
+def _filled(raw: t.Mapping[str, t.Any], variable: str, entry: t.Mapping[str, t.Any]) -> Declaration:
+    recommended = entry["size"]["recommended"]
+    return {
+        "name": raw.get("name"),
+        "service": raw["service"],
+        "tag": raw["tag"],
+        "port": _port(raw["port"]) if "port" in raw else None,
+        "bind": str(raw.get("bind", DEFAULT_BIND)),
+        "resource": raw["resource"],
+        "cpus": sizes.cpus(raw.get("cpus", recommended["cpus"])),
+        "memory": sizes.memory(raw.get("memory", recommended["memory"])),
+        "options": dict(raw.get("options") or {}),
+        "settings": {name: settings.text(value) for name, value in (raw.get("settings") or {}).items()},
+        "variable": variable,
+    }
+
+
+def _doubles(variables: t.Mapping[str, t.Any]) -> list[str]:
+    places: dict[str, list[str]] = {}
+    for variable, _index, raw in _entries(variables, []):
+        if isinstance(raw.get("name"), str):
+            places.setdefault(raw["name"], []).append(variable)
+    return [
+        f"container {name}: declared {len(found)} times, in {' and '.join(sorted(set(found)))}; names are unique on a host, rename or remove one"
+        for name, found in places.items()
+        if len(found) > 1
+    ]
+
+
+def _port_clashes(found: t.Sequence[Declaration]) -> list[str]:
+    problems = []
+    for index, one in enumerate(found):
+        for other in found[:index]:
+            everywhere = one["bind"] in _EVERYWHERE or other["bind"] in _EVERYWHERE
+            if one["name"] != other["name"] and one["port"] == other["port"] and (one["bind"] == other["bind"] or everywhere):
+                line = f"container {one['name']} ({one['variable']}): port {one['port']} is that of {other['name']} ({other['variable']}) as well"
+                problems.append(f"{line}; give one of them another port")
+    return problems
+
+
+def _one_of_each(found: t.Sequence[Declaration]) -> list[Declaration]:
+    kept: dict[str, Declaration] = {}
+    for item in found:
+        kept.setdefault(selector_of(item), item)
+    return list(kept.values())
+
+
+def _port(value: t.Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        return 0
+    try:
+        return int(value)
+    except ValueError:
+        return 0
+
+
+def _is_address(value: t.Any) -> bool:
+    try:
+        ipaddress.ip_address(value if isinstance(value, str) else "")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,97 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder <azure_ai_root> of a host: what lies in it, read only.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import typing as t
+
+HEX = re.compile(r"[0-9a-f]{64}")
+RELEASE_FILE = "release.json"
+SOURCE_FILE = "source.json"
+_MAX_JSON = 1024 * 1024
+
+
+def containers(root: str) -> dict[str, dict[str, t.Any]]:
+    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source}."""
+    base = os.path.join(root, "containers")
+    return {name: _container(os.path.join(base, name)) for name in _folders(base)}
+
+
+def models(root: str) -> list[str]:
+    """Digests of the model sets that are complete (a set gets its name last)."""
+    return [f"sha256:{name}" for name in _folders(os.path.join(root, "models")) if HEX.fullmatch(name)]
+
+
+def store(root: str) -> dict[str, int]:
+    """Hex digests of the blobs in the host's store, with sizes."""
+    base = blob_folder(root)
+    if not os.path.isdir(base):
+        return {}
+    with os.scandir(base) as found:
+        return {item.name: item.stat(follow_symlinks=False).st_size for item in found if HEX.fullmatch(item.name) and item.is_file(follow_symlinks=False)}
+
+
+def blob_folder(root: str) -> str:
+    """Where blobs lie."""
+    return os.path.join(root, "store", "blobs", "sha256")
+
+
+def models_in_use(root: str) -> set[str]:
+    """Digests of model sets that some release on the host names, whether current, previous or staged."""
+    return {release["models"] for found in containers(root).values() for release in found["releases"].values() if release.get("models")}
+
+
+def is_complete(folder: str) -> bool:
+    """Whether a release's folder is whole: release.json (written last) and a license that is not empty."""
+    release = _json(os.path.join(folder, RELEASE_FILE))
+    if not release:
+        return False
+    try:
+        return os.stat(os.path.join(folder, "license", str(release.get("license_file", "license.dat")))).st_size > 0
+    except OSError:
+        return False
+
+
+def link(folder: str, name: str) -> t.Optional[str]:
+    """The release that ``current`` or ``previous`` names, or None."""
+    try:
+        return os.path.basename(os.readlink(os.path.join(folder, name)))
+    except OSError:
+        return None
+
+
+def _container(folder: str) -> dict[str, t.Any]:
+    releases = {}
+    for name in _folders(os.path.join(folder, "releases")):
+        path = os.path.join(folder, "releases", name)
+        releases[name] = {**_json(os.path.join(path, RELEASE_FILE)), "complete": is_complete(path)}
+    return {
+        "current": link(folder, "current"),
+        "previous": link(folder, "previous"),
+        "releases": releases,
+        "source": _json(os.path.join(folder, SOURCE_FILE)) or None,
+    }
+
+
+def _folders(path: str) -> list[str]:
+    if not os.path.isdir(path):
+        return []
+    return sorted(name for name in os.listdir(path) if not name.startswith(".") and os.path.isdir(os.path.join(path, name)))
+
+
+def _json(path: str) -> dict[str, t.Any]:
+    """A small JSON object, or an empty one when there is none to be read."""
+    try:
+        with open(path, "rb") as stream:
+            value = json.loads(stream.read(_MAX_JSON))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

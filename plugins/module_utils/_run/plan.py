@@ -1,0 +1,227 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what a host has and what it should have to the operations between: pure, so that check mode is not running them.
+
+have
+    what airgap.azure_ai.host_info returns.
+want
+    root, site, control_now (UTC, ``YYYY-MM-DDTHH:MM:SSZ``), newest (the latest time the store tells of, or None),
+    containers [{declaration, entry, release (dump) | None, image (record) | None, models (set) | None}],
+    records (every image record of the store), packages (records), allow_small.
+
+Nothing is refused here: what stands in the way lies in ``problems``, what is worth knowing in ``warnings``.
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import checks, layers, render
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec
+
+Have = t.Mapping[str, t.Any]
+Want = t.Mapping[str, t.Any]
+Item = t.Mapping[str, t.Any]
+Plan = dict[str, t.Any]
+
+# What a host that runs an engine of another origin must not get a second time.
+ENGINE_PACKAGES = frozenset(("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd", "runc", "tini"))
+
+
+def plan(have: Have, want: Want) -> Plan:
+    """The operations, in the order in which they run, and what stands in their way."""
+    ready = [item for item in want["containers"] if item["release"] is not None and item["image"] is not None]
+    result: Plan = {
+        "engine": engine(have, want),
+        "images": images(have, want, ready),
+        "models": models(have, ready),
+        "releases": [step for step in (release_step(have, item) for item in ready) if step],
+        "switch": [step for step in (switch_step(have, want, item) for item in ready) if step],
+        "verify": [{"container": item["declaration"]["name"], **answers(item)} for item in want["containers"]],
+        "undeclared": undeclared(have, want),
+    }
+    sends = _sends(have, result, ready)
+    result["send"] = [blob for blobs in sends.values() for blob in blobs]
+    result["send_bytes"] = sum(blob["size"] for blob in result["send"])
+    result["problems"], result["warnings"] = checks.judge(have, want, result)
+    loads = [item for item in result["images"] if item["reason"]]
+    result["staged"] = not (result["send"] or loads or result["models"] or result["releases"])
+    result["empty"] = result["staged"] and not result["engine"]["reason"] and not result["switch"]
+    result["lines"] = _lines(want, result, sends)
+    return result
+
+
+def engine(have: Have, want: Want) -> dict[str, t.Any]:
+    """Packages to install and why. An engine that answers is left as it is, whoever packaged it."""
+    fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all")]
+    absent = [item for item in fitting if item["name"] not in have["packages"]]
+    if have["engine"] is not None:
+        absent = [item for item in absent if item["name"] not in ENGINE_PACKAGES]
+        asked = [item["name"] for item in absent if item["requested"]]
+        # Only what was asked for counts: what it depends on may be there under another package's name.
+        return {"reason": f"packages missing: {', '.join(asked)}" if asked else None, "packages": absent if asked else []}
+    if absent:
+        return {"reason": "no Docker Engine", "packages": absent}
+    return {"reason": "the Docker Engine does not answer" if fitting else "no Docker Engine", "packages": []}
+
+
+def images(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
+    """Images to load. One that is there has no reason and is listed only where a release needs its user."""
+    store = (have["engine"] or {}).get("store", "classic")
+    found: dict[str, dict[str, t.Any]] = {}
+    for item in ready:
+        record = item["image"]
+        name = local_image(item["declaration"]["service"], record["manifest"])
+        why = image_reason(have, name, record)
+        if name in found or not (why or release_step(have, item)):
+            continue
+        left = layers.present(record, have["images"], store, want["records"]) if why else []
+        found[name] = {"name": name, "record": record, "leave_out": left, "reason": why}
+    return list(found.values())
+
+
+def image_reason(have: Have, name: str, record: t.Mapping[str, t.Any]) -> str | None:
+    """Why an image must be loaded, or None."""
+    there = next((image for image in have["images"] if image["name"] == name), None)
+    if there is None:
+        return "the image is not there"
+    if not layers.is_image(record, there["id"]):
+        return "its name stands for another image"
+    return None if there["usable"] else "layers of the image are missing"
+
+
+def models(have: Have, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
+    """Model sets to place."""
+    wanted = {item["models"]["digest"]: item["models"] for item in ready if item["models"] is not None}
+    return [value for digest, value in wanted.items() if digest not in have["models"]]
+
+
+def release_step(have: Have, item: Item) -> dict[str, t.Any] | None:
+    """A release to stage, or None."""
+    name, release = item["declaration"]["name"], item["release"]
+    there = _folder(have, name)["releases"].get(release["id"])
+    if there is not None and there["complete"]:
+        return None
+    why = "its last staging did not end" if there is not None else "not on the host"
+    image = local_image(release["service"], release["image"])
+    return {"container": name, "release": release, "license": release["license"], "image": image, "reason": why}
+
+
+def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
+    """A container to start anew, or None. It holds everything that doing so needs."""
+    declaration, release = item["declaration"], Release.load(item["release"])
+    name, current = declaration["name"], _folder(have, declaration["name"])["current"]
+    value = spec(item["entry"], declaration, release, want["root"])
+    running = next((found for found in have["containers"] if found["name"] == name), None)
+    why = _switch_reason(current, release.id, running, value)
+    if why is None:
+        return None
+    return {
+        "container": name,
+        "service": declaration["service"],
+        "from": current,
+        "to": release.id,
+        "release": release.id,
+        "reason": why,
+        "restart": running is not None,
+        "spec": value,
+        "docker_container": render.docker_container(value),
+        "compose": render.compose_text(value),
+        **answers(item),
+    }
+
+
+def answers(item: Item) -> dict[str, t.Any]:
+    """Where and how a container proves that it works: {url, health, smoke}."""
+    return {"url": url(item["declaration"]), "health": item["entry"]["health"], "smoke": smoke(item["entry"], item["declaration"])}
+
+
+def url(declaration: t.Mapping[str, t.Any]) -> str:
+    """Where the host itself reaches the container."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(declaration["bind"], declaration["bind"])
+    return f"http://[{address}]:{declaration['port']}" if ":" in address else f"http://{address}:{declaration['port']}"
+
+
+def undeclared(have: Have, want: Want) -> list[str]:
+    """Containers of this collection on the host that the inventory does not declare (any more)."""
+    running = {found["labels"][LABEL_PREFIX + "container"] for found in have["containers"] if LABEL_PREFIX + "container" in found["labels"]}
+    declared = {item["declaration"]["name"] for item in want["containers"]}
+    return sorted((running | {name for name, folder in have["deployed"].items() if folder["current"]}) - declared)
+
+
+def _switch_reason(current: str | None, wanted: str, running: t.Mapping[str, t.Any] | None, value: t.Mapping[str, t.Any]) -> str | None:
+    if current != wanted:
+        return "first release" if current is None else "another release"
+    if running is None:
+        return "no container"
+    if running["labels"].get(SPEC_LABEL) != value["labels"][SPEC_LABEL]:
+        return "other settings"
+    return None if running["state"] == "running" else f"it is {running['state']}"
+
+
+def _folder(have: Have, name: str) -> dict[str, t.Any]:
+    return have["deployed"].get(name) or {"current": None, "previous": None, "releases": {}, "source": None}
+
+
+def _sends(have: Have, steps: Plan, ready: t.Sequence[Item]) -> dict[str, list[dict[str, t.Any]]]:
+    """Blobs that the host's store lacks, under the first container that needs each."""
+    loads = {item["name"]: item for item in steps["images"] if item["reason"]}
+    places = {item["digest"] for item in steps["models"]}
+    seen: set[str] = set()
+    result: dict[str, list[dict[str, t.Any]]] = {}
+    for item in ready:
+        name = local_image(item["declaration"]["service"], item["image"]["manifest"])
+        blobs = _image_blobs(loads[name]) if name in loads else []
+        if item["models"] is not None and item["models"]["digest"] in places:
+            blobs = blobs + list(item["models"]["files"])
+        fresh = {
+            blob["digest"]: {"digest": blob["digest"], "size": blob["size"]}
+            for blob in blobs
+            if blob["digest"] not in seen and have["store"].get(blob["digest"].rpartition(":")[2]) != blob["size"]
+        }
+        seen.update(fresh)
+        result[item["declaration"]["name"]] = list(fresh.values())
+    return result
+
+
+def _image_blobs(step: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    record = step["record"]
+    heads = [{"digest": record[kind], "size": record[f"{kind}_size"]} for kind in ("manifest", "config")]
+    return heads + [layer for layer in record["layers"] if layer["digest"] not in step["leave_out"]]
+
+
+def _lines(want: Want, steps: Plan, sends: t.Mapping[str, list[dict[str, t.Any]]]) -> list[str]:
+    """One line a step, for people: the plan that a change ticket carries."""
+    lines = []
+    if steps["engine"]["reason"]:
+        names = ", ".join(item["name"] for item in steps["engine"]["packages"])
+        lines.append(f"engine: {steps['engine']['reason']}" + (f", install {names}" if names else ", start it"))
+    staged = {step["container"]: step for step in steps["releases"]}
+    switched = {step["container"]: step for step in steps["switch"]}
+    for item in want["containers"]:
+        name = item["declaration"]["name"]
+        size = sum(blob["size"] for blob in sends.get(name, []))
+        if name not in staged and name not in switched and not size:
+            continue
+        lines.append(f"container {name}: " + ", ".join(_words(item, size, staged.get(name), switched.get(name), want)))
+    lines += [f"container {name}: not declared any more; retire it or declare it" for name in steps["undeclared"]]
+    return lines
+
+
+def _words(item: Item, size: int, staged: t.Mapping[str, t.Any] | None, switched: t.Mapping[str, t.Any] | None, want: Want) -> list[str]:
+    words = []
+    if switched:
+        words.append(f"{switched['from'] or 'none'} -> {switched['to']} ({switched['reason']})")
+    elif staged:
+        words.append(f"stage {staged['release']['id']} ({staged['reason']})")
+    words.append(f"{human(size)} to send")
+    if switched:
+        words.append("restart" if switched["restart"] else "start")
+    days = checks.license_days(item["release"], want["control_now"])
+    words.append("license end unknown" if days is None else f"license {days} days")
+    return words

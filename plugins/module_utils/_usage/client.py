@@ -1,0 +1,201 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ask usage endpoints: every endpoint, every scope, each with an outcome, none spoiling another.
+
+An endpoint is ``{"name", "url", "source", …}``; a scope is ``all`` or a month. This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import random
+import ssl
+import threading
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.http import NoAnswer, Session, Target, tls_context
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import BadAnswer, parse_body
+
+RECORDS = "/records/usage-logs"
+_AGAIN = (408, 429, 500, 502, 503, 504)  # a container that starts or is busy
+_FIRST_PAUSE = 0.2  # seconds; doubled each time, times 0.5 to 1.5
+_LONGEST_PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """:param timeout: seconds for one request, body included; :param retries: further attempts; :param max_body: bytes"""
+
+    timeout: float = 10.0
+    retries: int = 2
+    max_body: int = 4 * 1024 * 1024
+
+
+class Answers(t.NamedTuple):
+    """``readings`` and ``failures`` as the module ``usage_info`` returns them."""
+
+    readings: list[dict[str, t.Any]]
+    failures: list[dict[str, t.Any]]
+
+
+def ask_all(
+    endpoints: t.Sequence[t.Mapping[str, t.Any]],
+    months: t.Sequence[str],
+    limits: Limits,
+    concurrency: int = 4,
+    context: t.Optional[ssl.SSLContext] = None,
+) -> Answers:
+    """Ask every endpoint for all time and for ``months`` (an endpoint's own ``months`` win); order is kept.
+
+    :raises InputError: a URL is none; nothing is asked then.
+    """
+    targets = [Target(endpoint["url"]) for endpoint in endpoints]
+    results: list[t.Optional[Answers]] = [None] * len(endpoints)
+    waiting = iter(range(len(endpoints)))
+    lock = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with lock:
+                index = next(waiting, None)
+            if index is None:
+                return
+            endpoint, target = endpoints[index], targets[index]
+            wanted = endpoint.get("months")
+            tls = (context or tls_context(None, True)) if target.tls else None
+            results[index] = _Endpoint(endpoint, target, limits, tls).ask(months if wanted is None else wanted)
+
+    threads = [threading.Thread(target=work, daemon=True) for _index in range(max(1, min(concurrency, len(endpoints))))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    answers = Answers([], [])
+    for result in results:
+        if result is None:
+            raise RuntimeError("a thread died without a result")
+        answers.readings.extend(result.readings)
+        answers.failures.extend(result.failures)
+    return answers
+
+
+class _Endpoint:
+    """The requests to one endpoint, one after the other."""
+
+    def __init__(self, endpoint: t.Mapping[str, t.Any], target: Target, limits: Limits, context: t.Optional[ssl.SSLContext]) -> None:
+        self._endpoint = endpoint
+        self._target = target
+        self._limits = limits
+        self._session = Session(target, limits.timeout, limits.max_body, context)
+        self._silent = 0  # scopes in a row without an answer
+        self._dead: t.Optional[NoAnswer] = None
+        self._padded = True
+
+    def ask(self, months: t.Sequence[str]) -> Answers:
+        """Months first and all time last: use that goes on meanwhile can then never make a month exceed all time."""
+        answers = Answers([], [])
+        absent: list[tuple[str, str, int]] = []
+        try:
+            for month in months:
+                self._month(month, answers, absent)
+            known = self._scope(calendar.ALL, [RECORDS + "/", RECORDS], answers)
+        finally:
+            self._session.close()
+        for month, url, status in absent:
+            # Nobody documents what a month without usage looks like: an endpoint that answers for all time knows what it says.
+            if known:
+                answers.readings.append(self._reading(month, url, status, {}))
+            else:
+                answers.failures.append(self._failure(month, url, "bad_answer", f"HTTP {status}, and no usage report for all time either"))
+        return answers
+
+    def _month(self, month: str, answers: Answers, absent: list[tuple[str, str, int]]) -> None:
+        year, number = month.split("-")
+        padded, plain = f"{RECORDS}/{number}/{year}", f"{RECORDS}/{int(number)}/{year}"
+        paths = [padded, plain] if self._padded else [plain, padded]
+        found = self._scope(month, list(dict.fromkeys(paths)), answers, absent)
+        if found and plain != padded:
+            self._padded = found == padded
+
+    def _scope(self, scope: str, paths: list[str], answers: Answers, absent: t.Optional[list[tuple[str, str, int]]] = None) -> t.Optional[str]:
+        """Ask for one scope, ``paths`` in turn while they are 400 or 404; return the path that gave a usage report."""
+        url, statuses = self._target.base + paths[0], []
+        try:
+            for path in paths:
+                status, body = self._get(path, scope)
+                if status not in (400, 404):
+                    url = self._target.base + path
+                    if status != 200:
+                        raise BadAnswer(f"HTTP {status}")
+                    answers.readings.append(self._reading(scope, url, status, parse_body(body)))
+                    return path
+                statuses.append(status)
+            if absent is None:
+                raise BadAnswer(f"HTTP {statuses[0]}")
+            absent.append((scope, url, statuses[0]))
+        except BadAnswer as exc:
+            answers.failures.append(self._failure(scope, url, "bad_answer", exc.problem))
+        except NoAnswer as exc:
+            answers.failures.append(self._failure(scope, url, "no_answer", exc.problem))
+        return None
+
+    def _get(self, path: str, scope: str) -> tuple[int, bytes]:
+        if self._dead is not None and (scope != calendar.ALL or not self._dead.connected):
+            raise NoAnswer(f"not asked: {self._dead.problem} before" if self._dead.connected else self._dead.problem)
+        tries = 1 if self._silent else self._limits.retries + 1
+        for attempt in range(tries):
+            last = attempt == tries - 1
+            try:
+                status, body = self._session.get(path)
+            except NoAnswer as exc:
+                if last:
+                    self._note(exc)
+                    raise
+            else:
+                if last or status not in _AGAIN:
+                    self._silent = 0
+                    return status, body
+            time.sleep(min(_FIRST_PAUSE * 2**attempt * random.uniform(0.5, 1.5), _LONGEST_PAUSE))
+        raise NoAnswer("no attempt was allowed")
+
+    def _note(self, error: NoAnswer) -> None:
+        # A dead endpoint must not cost months times retries times the time limit.
+        self._silent += 1
+        if not error.connected or self._silent >= 2:
+            self._dead = error
+
+    def _reading(self, scope: str, url: str, status: int, report: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        return {
+            "name": self._endpoint["name"],
+            "source": self._endpoint.get("source"),
+            "url": url,
+            "scope": scope,
+            "outcome": "usage" if report.get("meters") else "no_usage",
+            "http_status": status,
+            "api_type": report.get("api_type", ""),
+            "service_name": report.get("service_name", ""),
+            "meters": report.get("meters", []),
+            "extra": report.get("extra", {}),
+            "observed_at": calendar.now(),
+            "body_sha256": report.get("body_sha256"),
+        }
+
+    def _failure(self, scope: str, url: str, kind: str, reason: str) -> dict[str, t.Any]:
+        line = "".join(char if char.isprintable() else "?" for char in reason)
+        return {"name": self._endpoint["name"], "url": url, "scope": scope, "kind": kind, "reason": line[:200]}
+
+
+def check_limits(limits: Limits, concurrency: int) -> t.Optional[str]:
+    """What is wrong with the limits, or None."""
+    if not 0 < limits.timeout <= 3600:
+        return "timeout must be more than 0 and at most 3600 seconds"
+    if not 0 <= limits.retries <= 10:
+        return "retries must be 0 to 10"
+    if not 1 <= concurrency <= 64:
+        return "concurrency must be 1 to 64"
+    if not 1 <= limits.max_body <= 64 * 1024 * 1024:
+        return "max_body must be 1 byte to 64 MiB"
+    return None

@@ -1,0 +1,123 @@
+#!/usr/bin/python
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_info
+short_description: Tells everything about a host that a rollout is planned by
+version_added: 1.0.0
+author:
+  - airgap.azure_ai contributors (@airgap-azure-ai)
+description:
+  - One look at a host gives its system, engine, images, containers, releases, models and the blobs of its store.
+  - Works on a bare host, without an engine and without any Python package.
+  - Needs root, as the engine's socket and the folders of containers do.
+extends_documentation_fragment:
+  - airgap.azure_ai._attributes
+  - airgap.azure_ai._attributes.info
+  - airgap.azure_ai._docker
+attributes:
+  check_mode:
+    details:
+      - On an engine with the containerd store, a container is created from each image of this collection and removed without
+        being started, in check mode too. Nothing else tells whether such an image is whole.
+options:
+  root:
+    description: Folder of the collection on the host.
+    type: path
+    default: /var/lib/azure-ai
+  packages:
+    description: Names of Debian packages of interest.
+    type: list
+    elements: str
+    default: []
+seealso:
+  - module: airgap.azure_ai.rollout_plan
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  airgap.azure_ai.host_info:
+    packages: [docker.io, rsync]
+  register: host
+  become: true
+"""
+
+RETURN = r"""
+host:
+  description: What there is.
+  returned: success
+  type: dict
+  contains:
+    os: {description: 'Distribution and version, like V(debian-12).', type: str, returned: always}
+    arch: {description: 'Architecture, like V(amd64).', type: str, returned: always}
+    python: {description: Version of the Python that runs the module., type: str, returned: always}
+    cpus: {description: Number of CPUs., type: int, returned: always}
+    cpu_flags: {description: Instruction sets of interest., type: list, elements: str, returned: always}
+    memory: {description: Bytes of memory., type: int, returned: always}
+    disk: {description: 'Free and total bytes by the keys V(root) and V(docker).', type: dict, returned: always}
+    now: {description: The host's time in UTC., type: str, returned: always}
+    packages: {description: Versions of the installed ones of O(packages)., type: dict, returned: always}
+    listening: {description: TCP ports that are in use., type: list, elements: int, returned: always}
+    engine:
+      description: Version, api, id, store (V(classic) or V(containerd)), root_dir, rootless, userns; null when none answers.
+      type: dict
+      returned: always
+    engine_error: {description: Why no engine answers., type: str, returned: always}
+    images: {description: 'Name, id, user, chain and usable of every image.', type: list, elements: dict, returned: always}
+    containers: {description: 'Name, id, image, state, labels and ports of every container.', type: list, elements: dict, returned: always}
+    deployed: {description: 'For each container current, previous, releases and source.', type: dict, returned: always}
+    models: {description: Digests of complete model sets., type: list, elements: str, returned: always}
+    store: {description: Sizes of the blobs in the host's store by hex digest., type: dict, returned: always}
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host, inside
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
+
+DOCKER_FOLDER = "/var/lib/docker"  # where an engine keeps its data unless told otherwise
+
+
+def look(root: str, socket: str, packages: t.Sequence[str]) -> dict[str, t.Any]:
+    """Everything about the host."""
+    held = inside.survey(Engine(socket))
+    docker = (held["engine"] or {}).get("root_dir") or DOCKER_FOLDER
+    found = host.facts([root, docker], packages)
+    return {
+        **found,
+        "disk": {"root": found["disk"][root], "docker": found["disk"][docker]},
+        **held,
+        "deployed": deployed.containers(root),
+        "models": deployed.models(root),
+        "store": deployed.store(root),
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "default": "/var/lib/azure-ai"},
+            "docker_socket": {"type": "path", "default": DEFAULT_SOCKET},
+            "packages": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        found = look(module.params["root"], module.params["docker_socket"], module.params["packages"])
+    except AirgapError as exc:
+        module.fail_json(msg=str(exc))
+    except OSError as exc:
+        module.fail_json(msg=f"host: {exc}; run with become")
+    module.exit_json(changed=False, host=found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+#!/usr/bin/python
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: rollout_plan
+short_description: Plans what a host needs to run its declared containers
+version_added: 1.0.0
+author:
+  - airgap.azure_ai contributors (@airgap-azure-ai)
+description:
+  - Looks at the host once, with M(airgap.azure_ai.host_info), and compares it with the containers that the host's variables declare and
+    with what the store on the control node holds.
+  - Containers are declared in every variable that matches C(^azure_ai_containers(__\w+)?$). O(ignore:azure_ai_catalog) adds services or changes them.
+  - Refuses nothing but wrong declarations; what stands in the way of the plan lies in it.
+extends_documentation_fragment:
+  - airgap.azure_ai._attributes
+  - airgap.azure_ai._attributes.info
+  - airgap.azure_ai._docker
+attributes:
+  action:
+    description: Runs on the control node and looks at the host from there.
+    support: full
+options:
+  store:
+    description: Store folder on the control node.
+    type: path
+    required: true
+  root:
+    description: Folder of the collection on the host.
+    type: path
+    default: /var/lib/azure-ai
+  allow_latest:
+    description: Allow the tag C(latest), which names another image every month.
+    type: bool
+    default: false
+  allow_small:
+    description: Allow containers smaller than their service's minimum, for trials.
+    type: bool
+    default: false
+seealso:
+  - module: airgap.azure_ai.image_load
+  - module: airgap.azure_ai.release
+  - module: airgap.azure_ai.host_store
+"""
+
+EXAMPLES = r"""
+- name: Plan
+  airgap.azure_ai.rollout_plan:
+    store: ~/azure-ai/store
+  register: result
+  become: true
+
+- name: Show it
+  ansible.builtin.debug:
+    var: result.plan.lines
+"""
+
+RETURN = r"""
+host:
+  description: What M(airgap.azure_ai.host_info) tells about the host.
+  returned: success
+  type: dict
+plan:
+  description: What must be done.
+  returned: success
+  type: dict
+  contains:
+    engine: {description: 'Why packages must be installed (C(reason), null when not) and which (C(packages)).', type: dict, returned: always}
+    send: {description: Digest and size of the blobs that the host lacks., type: list, elements: dict, returned: always}
+    send_bytes: {description: Their bytes together., type: int, returned: always}
+    models: {description: Model sets to place., type: list, elements: dict, returned: always}
+    images:
+      description:
+        - Images to load, each with C(name), C(record), C(leave_out) and C(reason).
+        - One without a reason is there and is listed because a release to stage needs to know its user.
+      type: list
+      elements: dict
+      returned: always
+    releases:
+      description: Releases to stage, each with C(container), C(release), C(license), C(image) and C(reason).
+      type: list
+      elements: dict
+      returned: always
+    switch:
+      description:
+        - Containers to start anew, each with C(container), C(service), C(from), C(to), C(release), C(reason), C(restart), C(spec),
+          C(docker_container) (arguments of M(community.docker.docker_container)), C(compose) (text), C(url), C(health) and C(smoke).
+      type: list
+      elements: dict
+      returned: always
+    verify: {description: Of each declared container where and how it proves that it works (container, url, health, smoke)., type: list, elements: dict, returned: always}
+    undeclared: {description: Containers on the host that are not declared (any more)., type: list, elements: str, returned: always}
+    problems: {description: What stands in the way., type: list, elements: str, returned: always}
+    warnings: {description: What is worth knowing., type: list, elements: str, returned: always}
+    lines: {description: The plan for people., type: list, elements: str, returned: always}
+    staged: {description: Nothing is left to send or stage; only engine and switch may be., type: bool, returned: always}
+    empty: {description: Nothing is to be done., type: bool, returned: always}
+"""

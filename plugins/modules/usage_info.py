@@ -1,0 +1,243 @@
+#!/usr/bin/python
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: usage_info
+short_description: Ask containers for their usage records
+version_added: 1.0.0
+author:
+  - airgap.azure_ai contributors (@airgap-azure-ai)
+extends_documentation_fragment:
+  - airgap.azure_ai._attributes
+  - airgap.azure_ai._attributes.info
+description:
+  - Asks the usage endpoints of disconnected Azure AI containers, C(/records/usage-logs/) and C(/records/usage-logs/{MM}/{YYYY}).
+  - Runs where the endpoints can be reached, mostly on the container's own host, and needs nothing but Python there.
+  - Every endpoint and every scope gets an outcome of its own, so one failure never loses another's reading.
+  - Proxy variables are never used and redirects are never followed.
+options:
+  endpoints:
+    description: What to ask.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the endpoint, unique in the list.
+        type: str
+        required: true
+      url:
+        description: Where the container answers, C(http(s)://host[:port]) with an optional path prefix.
+        type: str
+        required: true
+      source:
+        description: Id of the output folder that the container counts in. Read from O(root) when not given.
+        type: str
+      container:
+        description: Name of the container; the place of its files below O(root).
+        type: str
+      reporter:
+        description: Host name inside the container. Default is O(endpoints[].container), or else O(endpoints[].name).
+        type: str
+      service:
+        description: Service of the catalog. The current release below O(root) knows better.
+        type: str
+      release:
+        description: Id of the release that runs. Read from O(root) when not given.
+        type: str
+      resource:
+        description: Resource that the license was made for. The current release below O(root) knows better.
+        type: str
+      closed:
+        description: Months that need not be asked any more, as long as the source is the same.
+        type: dict
+        suboptions:
+          source:
+            description: Id of the output folder that they were closed for.
+            type: str
+          months:
+            description: Months as C(YYYY-MM).
+            type: list
+            elements: str
+            default: []
+  root:
+    description: Folder with the collection's files on this host, usually V(/var/lib/azure-ai). No privileges are needed.
+    type: path
+  since:
+    description: First month to ask for, as C(YYYY-MM). Without O(since) and O(until) only all time is asked for.
+    type: str
+  until:
+    description: Last month to ask for, as C(YYYY-MM). Default is the current month in UTC.
+    type: str
+  timeout:
+    description: Seconds for one request, the whole body included.
+    type: float
+    default: 10
+  retries:
+    description:
+      - Further attempts when no complete answer came or the answer was HTTP 408, 429, 500, 502, 503 or 504, with growing pauses.
+      - An endpoint that stayed silent for one scope gets one attempt for the next, and after two only all time is asked for.
+    type: int
+    default: 2
+  concurrency:
+    description: Endpoints asked at the same time.
+    type: int
+    default: 4
+  ca_path:
+    description: PEM file or folder of certificates to trust for C(https).
+    type: path
+  validate_certs:
+    description: Whether certificates of C(https) endpoints are checked.
+    type: bool
+    default: true
+  max_body:
+    description: Largest body accepted, in bytes.
+    type: int
+    default: 4194304
+  compact:
+    description: Return one string RV(compact) instead of lists. Templates then never walk over readings.
+    type: bool
+    default: false
+seealso:
+  - module: airgap.azure_ai.usage_spool
+  - module: airgap.azure_ai.ledger
+"""
+
+EXAMPLES = r"""
+- name: Ask two containers for the last quarter and all time
+  airgap.azure_ai.usage_info:
+    root: /var/lib/azure-ai
+    since: 2026-01
+    until: 2026-03
+    endpoints:
+      - name: stt-en
+        container: stt-en
+        url: http://127.0.0.1:5001
+      - name: translate
+        container: translate
+        url: http://127.0.0.1:5002
+  register: usage
+"""
+
+RETURN = r"""
+readings:
+  description: One entry for each endpoint and scope that answered. Not returned with O(compact=true).
+  returned: O(compact=false)
+  type: list
+  elements: dict
+  contains:
+    name: {description: Name of the endpoint., type: str, returned: always, sample: stt-en}
+    source: {description: Id of the output folder or null., type: str, returned: always}
+    url: {description: What was asked., type: str, returned: always, sample: "http://127.0.0.1:5001/records/usage-logs/03/2026"}
+    scope: {description: V(all) or a month., type: str, returned: always, sample: 2026-03}
+    outcome: {description: "V(usage), or V(no_usage) when no meter was reported or the month is not known there.", type: str, returned: always}
+    http_status: {description: Status of the answer., type: int, returned: always, sample: 200}
+    api_type: {description: C(apiType) of the answer., type: str, returned: always}
+    service_name: {description: C(serviceName) of the answer., type: str, returned: always}
+    meters:
+      description: What was counted. Numbers are exact decimal strings.
+      type: list
+      elements: dict
+      returned: always
+      sample: [{"name": "CognitiveServices.TextTranslation.Container.TranslatedCharacters", "quantity": "1250000", "billed_unit": "1250000"}]
+    extra: {description: All other keys of the answer., type: dict, returned: always}
+    observed_at: {description: When the answer came (UTC)., type: str, returned: always, sample: "2026-03-31T22:00:00Z"}
+    body_sha256: {description: Digest of the bytes of the body or null., type: str, returned: always}
+failures:
+  description: One entry for each endpoint and scope that did not. Not returned with O(compact=true).
+  returned: O(compact=false)
+  type: list
+  elements: dict
+  contains:
+    name: {description: Name of the endpoint., type: str, returned: always}
+    url: {description: What was asked., type: str, returned: always}
+    scope: {description: V(all) or a month., type: str, returned: always}
+    kind: {description: "V(no_answer): no complete HTTP response came. V(bad_answer): one came that is no usage report.", type: str, returned: always}
+    reason: {description: One line., type: str, returned: always, sample: HTTP 503}
+endpoints:
+  description: The endpoints with what O(root) told about them. Not returned with O(compact=true).
+  returned: O(compact=false)
+  type: list
+  elements: dict
+  sample: [{"name": "stt-en", "url": "http://127.0.0.1:5001", "source": "5f2c", "reporter": "stt-en", "service": "speech_to_text",
+            "container": "stt-en", "release": "0a1b2c3d4e5f6071", "resource": "speech-dc0"}]
+compact:
+  description: RV(readings), RV(failures) and RV(endpoints) as one JSON string.
+  returned: O(compact=true)
+  type: str
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, host, months, spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.http import tls_context
+
+
+def argument_spec() -> dict:
+    """Options of this module."""
+    closed = {"source": {"type": "str"}, "months": {"type": "list", "elements": "str", "default": []}}
+    endpoint = {name: {"type": "str"} for name in ("source", "container", "reporter", "service", "release", "resource")}
+    endpoint.update(name={"type": "str", "required": True}, url={"type": "str", "required": True}, closed={"type": "dict", "options": closed})
+    return {
+        "endpoints": {"type": "list", "elements": "dict", "required": True, "options": endpoint},
+        "root": {"type": "path"},
+        "since": {"type": "str"},
+        "until": {"type": "str"},
+        "timeout": {"type": "float", "default": 10},
+        "retries": {"type": "int", "default": 2},
+        "concurrency": {"type": "int", "default": 4},
+        "ca_path": {"type": "path"},
+        "validate_certs": {"type": "bool", "default": True},
+        "max_body": {"type": "int", "default": 4 * 1024 * 1024},
+        "compact": {"type": "bool", "default": False},
+    }
+
+
+def ask(params: dict) -> dict:
+    """Everything between parameters and result.
+
+    :raises AirgapError: a parameter is wrong; endpoints that fail are part of the result.
+    """
+    limits = client.Limits(params["timeout"], params["retries"], params["max_body"])
+    problem = client.check_limits(limits, params["concurrency"])
+    if problem:
+        raise InputError("usage_info", problem)
+    names = [endpoint["name"] for endpoint in params["endpoints"]]
+    if len(set(names)) != len(names):
+        raise InputError("endpoints", "a name twice", "names tell answers apart")
+    asked = months.span(params["since"], params["until"], months.now())
+    ready, failures = [], []
+    known = []
+    for endpoint in params["endpoints"]:
+        try:
+            endpoint = host.without_closed(host.complete(endpoint, params["root"]), asked)
+            ready.append(endpoint)
+        except IntegrityError as exc:
+            failures.extend({**entry, "kind": "bad_answer"} for entry in spool.silence([endpoint], asked, str(exc))["failures"])
+        known.append(endpoint)
+    needs_tls = any(endpoint["url"].startswith("https:") for endpoint in ready)
+    context = tls_context(params["ca_path"], params["validate_certs"]) if needs_tls else None
+    answers = client.ask_all(ready, asked, limits, params["concurrency"], context)
+    text = spool.compact(known, answers.readings, answers.failures + failures)
+    return {"compact": text} if params["compact"] else json.loads(text)
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        result = ask(module.params)
+    except AirgapError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab lays over the example inventories: its registry, its stand-in Azure, its ways to log in, its small machines.
+
+Everything else (hosts, groups, containers, addresses) the lab takes from the collection's own ``inventories``.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tests.lab import access, settings
+from tests.lab.settings import Json
+from tests.lab.shell import as_root, run
+
+FOLDER = "inventories/lab"
+KEYS = {"speech-dc0": "AZURE_AI_SPEECH_KEY", "translator-dc0": "AZURE_AI_TRANSLATOR_KEY", "language-dc0": "AZURE_AI_LANGUAGE_KEY"}
+PUBLISHED = {"text-1": (5002, 5003), "speech-1": (5001,)}
+SMALL = {"minimum": {"cpus": 0.1, "memory": "64m"}, "recommended": {"cpus": 0.5, "memory": "256m"}}
+LAYERS = {"connected": ("headquarters", "connected", "lab"), "site": ("headquarters", "site", "lab")}
+
+
+def resources() -> Json:
+    """The stand-in Azure's resources: name to endpoint, key, kind, tier, approved, license_lifetime_days."""
+    return json.loads(access.read("resources.json"))
+
+
+def environment(container: str) -> dict[str, str]:
+    """Environment of ``ansible-playbook`` on a control node: the inventories in their order, and the secrets a user would export."""
+    side = "connected" if container == settings.host("builder").container else "site"
+    values = {"ANSIBLE_INVENTORY": ",".join(f"inventories/{layer}" for layer in LAYERS[side])}
+    if side == "connected":
+        known = resources()
+        return values | {variable: known[name]["key"] for name, variable in KEYS.items()}
+    return values | {"AZURE_AI_BECOME_PASSWORD": access.read("become_password").strip()}
+
+
+def layer(side: str) -> dict[str, Json]:
+    """File name to content of the overlay of one side."""
+    files: dict[str, Json] = {
+        "group_vars/all.yml": {"azure_ai_catalog": {name: {"size": SMALL} for name in ("speech_to_text", "text_translation", "sentiment")}}
+    }
+    if side == "site":
+        return files | {"hosts.yml": json.loads(access.inventory("/home/ops/lab", "-F /home/ops/.ssh/config"))}
+    known = resources()
+    keys = {
+        name: {
+            "endpoint": known[name]["endpoint"],
+            "api_key": "{{ lookup('ansible.builtin.env', '%s') }}" % variable,
+            "license_lifetime_days": known[name]["license_lifetime_days"],
+        }
+        for name, variable in KEYS.items()
+    }
+    site: Json = {"azure_ai_registry": settings.REGISTRY, "azure_ai_registry_ca": "/etc/airgap-lab/certs", "azure_ai_resources": keys}
+    return files | {"hosts.yml": {"all": {}}, "group_vars/azure_ai_sites.yml": site}
+
+
+def lay(side: str, container: str, home: str) -> None:
+    """Write the overlay into a control folder, as its ordinary user."""
+    for name, content in layer(side).items():
+        write = f"install -d -m 0750 $(dirname {home}/{FOLDER}/{name}) && umask 027 && cat > {home}/{FOLDER}/{name}"
+        run(as_root(["docker", "exec", "-i", "--user", "ops", container, "sh", "-c", write]), stdin=json.dumps(content, indent=1).encode())

@@ -1,0 +1,114 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs gates (lint, unit, sanity, lab) step by step: python tests/quality/gate.py GATE…
+
+A step that passes prints one line, a step that fails prints all it said. Every step runs, whatever failed before;
+the exit status is 1 when one failed. Steps marked ``live`` show their output as it comes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import typing as t
+from collections import deque
+
+PYTEST = (sys.executable, "-m", "pytest", "-q")
+SHELLCHECK = "git grep --untracked -lzE '^#!.*[/ ](ba)?sh$' -- ':!*.md' ':!*.py' ':!*.j2' | xargs -0 shellcheck"
+SANITY = "tests/quality/sanity"
+
+
+class Step(t.NamedTuple):
+    """One command; ``folder`` is where it runs, relative to the repository."""
+
+    name: str
+    command: tuple[str, ...]
+    live: bool = False
+    folder: str = "."
+
+
+class Result(t.NamedTuple):
+    """How a step ended: exit status, seconds of wall time, its last line."""
+
+    gate: str
+    step: Step
+    status: int
+    seconds: float
+    closing: str
+
+
+GATES: dict[str, tuple[Step, ...]] = {
+    "lint": (
+        Step("ruff check", ("ruff", "check", "--quiet", ".")),
+        Step("ruff format", ("ruff", "format", "--quiet", "--diff", ".")),
+        Step("mypy", ("mypy", "--no-error-summary", "-p", "ansible_collections.airgap.azure_ai.plugins.module_utils")),
+        Step("Python 3.9", ("vermin", "--target=3.9-", "--no-tips", "--no-parse-comments", "--violations", "plugins/module_utils", "plugins/modules")),
+        Step("shellcheck", ("bash", "-o", "pipefail", "-c", SHELLCHECK)),
+        Step("yamllint", ("yamllint", "--strict", ".")),
+        Step("ansible-lint", ("ansible-lint", "--offline", "-q", "--nocolor")),
+        Step("changelog", ("antsibull-changelog", "lint")),
+        Step("docs", ("antsibull-docs", "lint-collection-docs", "--plugin-docs", ".")),
+        Step("galaxy-importer", (sys.executable, "tests/quality/importer.py")),
+        Step("house rules", (*PYTEST, "tests/quality")),
+    ),
+    "unit": (Step("pytest", (*PYTEST, "-n", "2", "tests/unit", "tests/quality"), live=True),),
+    "sanity": (
+        Step("ansible-test", (SANITY,)),
+        Step("ansible-doc", (sys.executable, "tests/quality/documented.py")),
+    ),
+    "lab": (
+        Step("scenarios", (*PYTEST, "tests/lab"), live=True),
+        Step("molecule", ("molecule", "test", "-s", "road"), live=True, folder="extensions"),
+    ),
+}
+
+
+def run(gate: str, step: Step) -> Result:
+    """Run one step; print its line, and its output when it is live or fails."""
+    if step.live:
+        print(f"== {gate}: {step.name}", flush=True)
+    started = time.monotonic()
+    kept: deque[str] = deque(maxlen=2000)
+    with subprocess.Popen(step.command, cwd=step.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        for line in t.cast("t.IO[str]", process.stdout):
+            kept.append(line)
+            if step.live:
+                print(line, end="", flush=True)
+    seconds = time.monotonic() - started
+    closing = next((line.strip() for line in reversed(kept) if line.strip()), "")
+    result = Result(gate, step, process.returncode, seconds, closing)
+    if result.status and not step.live:
+        print("".join(kept), end="")
+    if not step.live:
+        print(summary(result), flush=True)
+    return result
+
+
+def summary(result: Result) -> str:
+    """The line of a step: verdict, names, seconds; pytest's own closing line says how many."""
+    verdict = "FAILED" if result.status else "ok"
+    closing = f"  {result.closing}" if "pytest" in result.step.command else ""
+    return f"{verdict:6}  {result.gate + ': ' + result.step.name:26} {result.seconds:7.1f} s{closing}"
+
+
+def main(names: list[str]) -> int:
+    """Run the gates of these names in order; 2 when a name is unknown."""
+    unknown = [name for name in names if name not in GATES]
+    if unknown or not names:
+        print(f"gates: {', '.join(GATES)}; unknown: {', '.join(unknown) or 'none given'}", file=sys.stderr)
+        return 2
+    results = [run(name, step) for name in names for step in GATES[name]]
+    print("\nsummary")
+    for result in results:
+        print(summary(result))
+    for name in names:
+        print(f"        {name:26} {sum(result.seconds for result in results if result.gate == name):7.1f} s")
+    failed = sum(1 for result in results if result.status)
+    print(f"{failed} of {len(results)} steps failed" if failed else f"all {len(results)} steps passed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

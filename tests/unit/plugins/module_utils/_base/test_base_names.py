@@ -1,0 +1,29 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label, local_image
+
+
+def test_a_local_image_is_named_after_its_manifest() -> None:
+    assert local_image("speech_to_text", "sha256:" + "0123456789abcdef" * 4) == "azure-ai.invalid/speech_to_text:0123456789abcdef"
+
+
+def test_a_tag_is_no_manifest() -> None:
+    with pytest.raises(InputError, match="digest 'latest'"):
+        local_image("speech_to_text", "latest")
+
+
+@pytest.mark.parametrize("text", ["a", "stt-en", "0", "a" * 63, "a--b"])
+def test_labels(text: str) -> None:
+    assert is_dns_label(text)
+
+
+@pytest.mark.parametrize("text", ["", "-a", "a-", "A", "a_b", "a.b", "a" * 64, "a\n", "../a", "ü", None, 5, ["a"]])
+def test_everything_else_is_no_label(text: object) -> None:
+    assert not is_dns_label(text)

@@ -1,0 +1,158 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, skopeo
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+
+HOST = "registry.example"
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> kit.FolderRegistry:
+    return kit.FolderRegistry(tmp_path / "registry")
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "empty")).create()
+
+
+def plan(store: Store, remote: kit.FolderRegistry, tag: str = "1.0", accept_moved: bool = False, now: str = kit.NOW) -> fetch.Plan:
+    return fetch.plan(store, source(remote), HOST, {"service": "s", "repository": kit.REPOSITORY, "tag": tag}, now, accept_moved)
+
+
+def source(remote: kit.FolderRegistry) -> skopeo.Skopeo:
+    return skopeo.Skopeo(skopeo.Access(timeout=20), str(remote.program))
+
+
+def get(store: Store, remote: kit.FolderRegistry, tag: str = "1.0", **options: object) -> dict:
+    todo = plan(store, remote, tag, **options)  # type: ignore[arg-type]
+    if not todo.known:
+        fetch.carry_out(store, source(remote), HOST, todo)
+    return todo.record
+
+
+@pytest.mark.parametrize("oci", [False, True])
+def test_an_image_arrives_byte_for_byte(empty: Store, remote: kit.FolderRegistry, oci: bool) -> None:
+    image = kit.make_image("base", "top", oci=oci)
+    remote.push("1.0", image)
+    record = get(empty, remote)
+    held = kit.blobs(empty.path)
+    assert set(held.values()) == {image.manifest, image.config, *image.layers.values()}
+    assert empty.find_image("s", "1.0") == record and record["fetched"] == kit.NOW
+    assert os.listdir(Path(empty.path, "work", "images")) == []
+
+
+def test_an_image_that_is_there_is_not_fetched_again(empty: Store, remote: kit.FolderRegistry) -> None:
+    remote.push("1.0", kit.make_image("base"))
+    get(empty, remote)
+    todo = plan(empty, remote, now="2027-01-01T00:00:00Z")
+    assert todo.known and todo.record["fetched"] == kit.NOW and fetch.total([todo]) == 0
+
+
+def test_shared_layers_are_fetched_once(empty: Store, remote: kit.FolderRegistry) -> None:
+    one, two = kit.make_image("base", "one"), kit.make_image("base", "two")
+    remote.push("1.0", one)
+    remote.push("2.0", two)
+    plans = [plan(empty, remote, tag) for tag in ("1.0", "2.0")]
+    parts = [len(image.manifest) + len(image.config) for image in (one, two)]
+    assert fetch.total(plans) == sum(map(len, {**one.layers, **two.layers}.values())) + sum(parts)
+    for todo in plans:
+        fetch.carry_out(empty, source(remote), HOST, todo)
+    assert sorted(remote.fetched()) == sorted({*one.layers, *two.layers})
+
+
+def test_a_lost_blob_comes_again(empty: Store, remote: kit.FolderRegistry) -> None:
+    image = kit.make_image("base", "top")
+    remote.push("1.0", image)
+    get(empty, remote)
+    lost = list(image.layers)[1]
+    os.unlink(empty.path_of(Digest.parse(lost)))
+    get(empty, remote)
+    assert remote.fetched()[2:] == [lost] and empty.has(Digest.parse(lost))
+
+
+def test_the_platform_comes_out_of_an_index(empty: Store, remote: kit.FolderRegistry) -> None:
+    image, other = kit.make_image("x"), kit.make_image("y", architecture="arm64")
+    for tag, pushed in (("a", image), ("b", other)):
+        remote.push(tag, pushed)
+    remote.push("1.0", kit.make_index(arm64=other, amd64=image))
+    assert get(empty, remote)["manifest"] == kit.sha(image.manifest)
+
+
+def test_a_moved_tag_is_an_error_unless_accepted(empty: Store, remote: kit.FolderRegistry) -> None:
+    old, new = kit.make_image("old"), kit.make_image("new")
+    remote.push("1.0", old)
+    get(empty, remote)
+    remote.push("1.0", new)
+    with pytest.raises(InputError) as caught:
+        plan(empty, remote)
+    assert kit.sha(old.manifest) in str(caught.value) and kit.sha(new.manifest) in str(caught.value) and "accept_moved" in str(caught.value)
+    get(empty, remote, accept_moved=True, now="2026-06-01T00:00:00Z")
+    found = empty.find_image("s", "1.0")
+    assert found and found["manifest"] == kit.sha(new.manifest)
+    assert plan(empty, remote).known
+
+
+def test_a_damaged_layer_is_named_and_comes_anew(empty: Store, remote: kit.FolderRegistry) -> None:
+    image = kit.make_image("base", "top")
+    remote.push("1.0", image)
+    bad = list(image.layers)[1]
+    (remote.folder / bad).write_bytes(b"damaged")
+    with pytest.raises(IntegrityError) as caught:
+        get(empty, remote)
+    assert bad in str(caught.value) and "s:1.0" in str(caught.value)
+    assert empty.find_image("s", "1.0") is None and not empty.has(Digest.parse(bad))
+    (remote.folder / bad).write_bytes(image.layers[bad])
+    get(empty, remote)
+    assert remote.fetched().count(next(iter(image.layers))) == 1  # the good layer was kept
+
+
+def test_an_altered_config_is_refused(empty: Store, remote: kit.FolderRegistry) -> None:
+    image = kit.make_image("base")
+    remote.push("1.0", image)
+    (remote.folder / kit.sha(image.config)).write_bytes(image.config + b" ")
+    with pytest.raises(IntegrityError, match="its config is"):
+        plan(empty, remote)
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "text"),
+    [
+        ("reading manifest x in r: manifest unknown: manifest unknown", MissingError, "no such tag"),
+        ("reading manifest x: unauthorized: authentication required", RemoteError, "refuses us"),
+        ("pinging container registry r: Get: x509: certificate signed by unknown authority", RemoteError, "certificate is not trusted"),
+        ("pinging container registry r: http: server gave HTTP response to HTTPS client", RemoteError, "plain HTTP"),
+        ("pinging container registry r: dial tcp: lookup r: no such host", RemoteError, "does not answer"),
+        ("writing blob: no space left on device", RemoteError, "no space left"),
+        ("something new", RemoteError, "skopeo failed: something new"),
+    ],
+)
+def test_failures_are_one_clear_line(empty: Store, remote: kit.FolderRegistry, said: str, error: type[Exception], text: str) -> None:
+    remote.fail(said)
+    with pytest.raises(error, match=text) as caught:
+        plan(empty, remote)
+    assert "level=fatal" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_program_that_hangs_is_ended(empty: Store, tmp_path: Path) -> None:
+    program = tmp_path / "slow"
+    program.write_text("#!/bin/sh\nsleep 60\n")
+    program.chmod(0o755)
+    with pytest.raises(RemoteError, match=r"no byte came in 0\.5 s"):
+        skopeo.Skopeo(skopeo.Access(timeout=0.5), str(program)).manifest("r/x:1")
+
+
+def test_a_missing_program_is_named() -> None:
+    with pytest.raises(MissingError, match="install the package"):
+        skopeo.Skopeo(skopeo.Access(), "no-such-skopeo").manifest("r/x:1")

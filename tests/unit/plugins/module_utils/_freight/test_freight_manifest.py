@@ -1,0 +1,183 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import copy
+import json
+import random
+import typing as t
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
+from ansible_collections.airgap.azure_ai.plugins.modules import bundle_build
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+
+ROOT = Path(__file__).resolve().parents[5]
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+def test_what_is_composed_is_valid_and_fits_the_schema(store: Store) -> None:
+    made = kit.compose(store)
+    assert shape.validate(made) == []
+    schema = json.loads((ROOT / "docs" / "bundle.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(made, schema)
+    assert schema["additionalProperties"] is False and set(schema["required"]) == set(made)
+    for name in ("images", "releases", "packages", "models", "receipts", "files", "blobs"):
+        item = schema["properties"][name]["items"]
+        assert set(item["required"]) == set(shape.SHAPES[name])
+        if name in shape.INNER:
+            member, inner = shape.INNER[name]
+            assert set(item["properties"][member]["items"]["required"]) == set(shape.SHAPES[inner])
+
+
+def test_the_version_in_manifests_is_the_collections() -> None:
+    assert yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"] == bundle_build.COLLECTION
+
+
+@SHARED
+@given(seed=st.integers())
+def test_order_does_not_matter(store: Store, seed: int) -> None:
+    made = kit.compose(store)
+    held, chance = store.holdings(), random.Random(seed)
+    for name in ("images", "models", "releases", "packages"):
+        chance.shuffle(held[name])
+    wanted = kit.selectors("1.0", "2.0", "2.0")
+    chance.shuffle(wanted)
+    again = manifest.compose(held, wanted, ["debian-12", "debian-12"], kit.SITE, "1.0.0", created="2027-01-01T00:00:00Z")
+    assert again["id"] == made["id"]
+    assert manifest.encoded({**again, "created": made["created"]}) == manifest.encoded(made)
+
+
+def test_what_matters_changes_the_id(store: Store) -> None:
+    made = kit.compose(store)
+    assert kit.compose(store, sequence=2)["id"] != made["id"]
+    assert manifest.same_contents(kit.compose(store, sequence=2), made)
+    assert not manifest.same_contents(kit.compose(store, "1.0"), made)
+    assert not manifest.same_contents(kit.compose(store, site="plant-8"), made)
+
+
+def test_only_what_the_site_needs_goes_along(store: Store) -> None:
+    made = kit.compose(store, "1.0", systems=[])
+    assert [image["tag"] for image in made["images"]] == ["1.0"]
+    assert (made["models"], made["packages"]) == ([], [])
+    assert {blob["kind"] for blob in made["blobs"]} == {"layer", "config", "manifest", "license"}
+
+
+def test_everything_missing_is_named_at_once(store: Store) -> None:
+    kit.add_image(store, "3.0")
+    with pytest.raises(Problems) as caught:
+        manifest.compose(store.holdings(), kit.selectors("1.0", "3.0", "9"), ["debian-13"], kit.SITE, "1.0.0")
+    assert len(caught.value.problems) == 3
+    for text in ("speech_to_text:9: not in the store", "speech_to_text:3.0 of resource speech-dc0: no license", "debian-13: none", "airgap.azure_ai.bundle"):
+        assert text in str(caught.value)
+
+
+def test_a_license_for_another_image_is_refused(store: Store) -> None:
+    old = store.find_image("speech_to_text", "1.0")
+    new = kit.add_image(store, "1.0", "moved", fetched="2026-06-01T00:00:00Z")
+    with pytest.raises(MissingError) as caught:
+        kit.compose(store, "1.0")
+    assert old and old["manifest"] in str(caught.value) and new["manifest"] in str(caught.value)
+    assert "speech_to_text:1.0" in str(caught.value) and "run airgap.azure_ai.bundle" in str(caught.value)
+    kit.add_release(store, new, ciphertext=b"new license")
+    assert [release["image"] for release in kit.compose(store, "1.0")["releases"]] == [new["manifest"]]
+
+
+def damage(made: dict[str, t.Any], path: str, value: t.Any) -> None:
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    place: t.Any = made
+    for part in parents:
+        place = place[part]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("format", True, "format"),
+        ("kind", "other", "kind"),
+        ("site", "Plant 7", "site"),
+        ("sequence", 0, "sequence"),
+        ("base", "sha256:" + "0" * 64, "base"),
+        ("receipts", None, "receipts is missing"),
+        ("extra", 1, "extra is unknown"),
+        ("images", {}, "images"),
+        ("images.0.tag", "../x", "images[0].tag"),
+        ("images.0.layers.0.size", 2**50, "images[0].layers[0].size"),
+        ("images.0.platform", "linux/arm64", "platform"),
+        ("models.0.files.0.path", "../../etc/passwd", "path"),
+        ("models.0.files.0.path", "/etc/passwd", "path"),
+        ("models.0.files.0.path", "a//b", "path"),
+        ("models.0.files.0.path", "a\nb", "path"),
+        ("models.0.files.0.path", "other.bin", "its files give"),
+        ("packages.0.filename", "x/../../y.deb", "filename"),
+        ("packages.0.requested", 1, "requested"),
+        ("releases.0.license_size", 2**30, "license_size"),
+        ("releases.0.license_file", "a/b", "license_file"),
+        ("releases.0.settings", {"A": 1}, "settings"),
+        ("releases.0.resource", "other", "id or selector"),
+        ("releases.0.expires", "soon", "expires"),
+        ("releases.0.image", "sha256:" + "0" * 64, "is not speech_to_text:1.0 of this bundle"),
+        ("blobs.0.kind", "secret", "kind"),
+        ("blobs.0.size", 7, "blob"),
+        ("blobs.0", None, "not listed"),
+        ("blobs.0.digest", "sha256:" + "0" * 64, "nothing refers to it"),
+    ],
+)
+def test_a_bad_manifest_is_named(store: Store, path: str, value: t.Any, problem: str) -> None:
+    made = copy.deepcopy(kit.compose(store))
+    damage(made, path, value)
+    assert any(problem in line for line in shape.validate(made)), shape.validate(made)
+
+
+def test_twice_is_refused(store: Store) -> None:
+    for name in ("images", "releases", "packages", "blobs", "models"):
+        made = copy.deepcopy(kit.compose(store))
+        made[name].append(made[name][0])
+        assert any("twice" in line for line in shape.validate(made)), name
+
+
+def test_another_id_is_refused(store: Store) -> None:
+    made = {**kit.compose(store), "sequence": 5}
+    assert any("id is" in line for line in shape.validate(made))
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    )
+)
+def test_nothing_makes_validation_fall_over(value: t.Any) -> None:
+    assert shape.validate(value)
+
+
+@SHARED
+@given(st.data())
+def test_no_wrong_type_makes_validation_fall_over(store: Store, data: st.DataObject) -> None:
+    made: t.Any = copy.deepcopy(kit.compose(store))
+    place, junk = (
+        made,
+        st.none() | st.integers() | st.text(max_size=3) | st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(max_size=2), st.none(), max_size=2),
+    )
+    while True:
+        key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not isinstance(place[key], (dict, list)) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+    before, place[key] = place[key], data.draw(junk)
+    if place[key] != before or type(place[key]) is not type(before):
+        assert bool(shape.validate(made)) or made["id"] == manifest.identity(made)

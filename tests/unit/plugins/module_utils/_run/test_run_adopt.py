@@ -1,0 +1,138 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blobs taken over from the login user: verified, never a link, all faults at once; models; pruning."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, release, sha
+
+ME = os.getuid()
+
+
+def blob(folder: Path, data: bytes, named: bytes | None = None) -> dict[str, t.Any]:
+    digest = sha(data if named is None else named)
+    folder.mkdir(exist_ok=True)
+    (folder / digest[7:]).write_bytes(data)
+    return {"digest": digest, "size": len(data)}
+
+
+def take(tmp_path: Path, *blobs: dict[str, t.Any], owner: int = ME) -> list[str]:
+    try:
+        adopt.adopt(str(tmp_path / "root"), str(tmp_path / "in"), blobs, owner)
+    except Problems as exc:
+        return exc.problems
+    return []
+
+
+def test_a_blob_moves_and_is_read_only(tmp_path: Path) -> None:
+    one = blob(tmp_path / "in", b"one")
+    inode = (tmp_path / "in" / one["digest"][7:]).stat().st_ino
+    assert take(tmp_path, one) == []
+    target = tmp_path / "root" / "store" / "blobs" / "sha256" / one["digest"][7:]
+    assert (target.read_bytes(), target.stat().st_ino, target.stat().st_mode & 0o777) == (b"one", inode, 0o444)
+    assert list((tmp_path / "in").iterdir()) == []
+    assert adopt.lacking(deployed.store(str(tmp_path / "root")), [one, one]) == []
+
+
+def test_another_file_system_is_copied_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = blob(tmp_path / "in", b"good"), blob(tmp_path / "in", b"bad", named=b"b0d")
+    real = os.fstat
+
+    def elsewhere(handle: int) -> os.stat_result:
+        state = real(handle)
+        return os.stat_result((state.st_mode, state.st_ino, state.st_dev + 1, *state[3:]))
+
+    monkeypatch.setattr(os, "fstat", elsewhere)
+    problems = take(tmp_path, good, bad)
+    monkeypatch.undo()
+    assert len(problems) == 1
+    assert deployed.store(str(tmp_path / "root")) == {good["digest"][7:]: 4}
+    assert list((tmp_path / "in").iterdir()) == []
+
+
+def test_every_fault_is_named_and_the_others_are_in(tmp_path: Path) -> None:
+    good = blob(tmp_path / "in", b"good")
+    damaged = blob(tmp_path / "in", b"dbmaged", named=b"damaged")
+    cut = {**blob(tmp_path / "in", b"cut", named=b"cut off"), "size": 7}
+    gone = {"digest": sha(b"gone"), "size": 4}
+    linked = {"digest": sha(b"linked"), "size": 6}
+    (tmp_path / "in" / linked["digest"][7:]).symlink_to("/etc/hostname")
+    hard = blob(tmp_path / "in", b"hard")
+    os.link(tmp_path / "in" / hard["digest"][7:], tmp_path / "second")
+    problems = take(tmp_path, good, damaged, cut, gone, linked, hard)
+    assert len(problems) == 5
+    for item, word in ((damaged, "damaged"), (cut, "damaged"), (gone, "not in"), (linked, "a link"), (hard, "2 links")):
+        assert [line for line in problems if item["digest"] in line and word in line], word
+    assert deployed.store(str(tmp_path / "root")) == {good["digest"][7:]: 4}
+    left = {path.name for path in (tmp_path / "in").iterdir()}
+    assert left == {linked["digest"][7:], hard["digest"][7:]}, "damaged ones go, so that they are sent again"
+
+
+def test_files_of_others_are_refused(tmp_path: Path) -> None:
+    one = blob(tmp_path / "in", b"one")
+    os.chown(tmp_path / "in" / one["digest"][7:], 4711, 4711)
+    assert "not a plain file of the login user (owner 4711" in take(tmp_path, one, owner=1000)[0]
+    assert take(tmp_path, one, owner=4711) == []
+
+
+def models(root: Path, **files: bytes) -> dict[str, t.Any]:
+    folder = root / "store" / "blobs" / "sha256"
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = [{"path": path.replace("__", "/"), **blob(folder, data)} for path, data in files.items()]
+    return {"digest": sha(repr(listed).encode()), "files": listed}
+
+
+def test_models_are_links_under_their_name_when_complete(tmp_path: Path) -> None:
+    wanted = models(tmp_path, a=b"1", sub__dir__b=b"2", same=b"1")
+    root = str(tmp_path)
+    assert adopt.models_missing(root, [wanted]) == [wanted]
+    adopt.place_models(root, wanted)
+    place = tmp_path / "models" / wanted["digest"][7:]
+    assert (place / "sub" / "dir" / "b").read_bytes() == b"2"
+    assert (place / "a").samefile(tmp_path / "store" / "blobs" / "sha256" / wanted["files"][0]["digest"][7:])
+    assert {path.stat().st_mode & 0o777 for path in (place, place / "sub", place / "sub" / "dir")} == {0o555}
+    assert adopt.models_missing(root, [wanted]) == []
+    assert os.listdir(tmp_path / "models") == [place.name]
+
+
+@pytest.mark.parametrize("path", ["../x", "/x", "a//b", "a/./b", "", "a/..", None])
+def test_paths_that_would_leave(tmp_path: Path, path: t.Any) -> None:
+    wanted = models(tmp_path, a=b"1")
+    wanted["files"][0]["path"] = path
+    with pytest.raises(InputError, match="leaves the folder"):
+        adopt.place_models(str(tmp_path), wanted)
+    assert not (tmp_path / "models").exists()
+
+
+def test_models_without_their_blobs(tmp_path: Path) -> None:
+    wanted = models(tmp_path, a=b"1", b=b"2")
+    (tmp_path / "store" / "blobs" / "sha256" / wanted["files"][1]["digest"][7:]).unlink()
+    with pytest.raises(MissingError, match="lacks 1 of 2 files"):
+        adopt.place_models(str(tmp_path), wanted)
+
+
+def test_pruning_keeps_what_is_named_and_models_of_releases(tmp_path: Path) -> None:
+    used, kept, loose = models(tmp_path, a=b"1"), models(tmp_path, b=b"2"), models(tmp_path, c=b"3")
+    for item in (used, kept, loose):
+        adopt.place_models(str(tmp_path), item)
+    found = release(Image(b"x"), used["digest"])
+    folder = tmp_path / "containers" / "x" / "releases" / found["id"]
+    folder.mkdir(parents=True)
+    (folder / "release.json").write_text(json.dumps({"models": used["digest"]}))
+    (tmp_path / "models" / ".airgap-left").mkdir()
+    paths = adopt.superfluous(str(tmp_path), [kept["digest"], kept["files"][0]["digest"]])
+    gone = [used["files"][0]["digest"], loose["files"][0]["digest"]]
+    assert paths == sorted([f"models/{loose['digest'][7:]}", "models/.airgap-left", *(f"store/blobs/sha256/{digest[7:]}" for digest in gone)])
+    adopt.remove(str(tmp_path), paths)
+    assert adopt.superfluous(str(tmp_path), [kept["digest"], kept["files"][0]["digest"]]) == []
+    assert (tmp_path / "models" / used["digest"][7:] / "a").read_bytes() == b"1", "the link keeps the file"

@@ -1,0 +1,124 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in a plan's way, and what is worth knowing."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import checks
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, have, item, want
+
+GIB = 1024**3
+IMAGE = Image(b"x")
+SPEECH = Image(b"x", service="speech_to_text", tag="4.9.0-amd64-en-us")
+NO_ENGINE: dict[str, t.Any] = {"engine": None, "packages": {}}
+
+
+def judged(host: dict[str, t.Any], wish: dict[str, t.Any]) -> tuple[list[str], list[str]]:
+    found = plan(host, wish)
+    return found["problems"], found["warnings"]
+
+
+def test_a_fitting_host_has_none() -> None:
+    assert judged(have(), want(item(IMAGE))) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ({"arch": "arm64"}, "the images run on amd64 only"),
+        ({"cpus": 2}, "cpus 4, the host has 2"),
+        ({"memory": GIB}, "1g of memory, its containers need 2g at least"),
+        ({"now": "2000-01-01T00:00:00Z"}, "before 2026-02-01T00:00:00Z when the store's content was fetched"),
+        ({"listening": [5001]}, "port 5001 is taken by another program"),
+        ({"containers": [{"name": "web", "id": "1", "image": "i", "state": "running", "labels": {}, "ports": [5001]}]}, "port 5001 is taken by container web"),
+        ({"disk": {"root": {"free": 10}, "docker": {"free": 10**12}}}, "10 B free for root"),
+        ({"disk": {"root": {"free": 10**12}, "docker": {"free": 10}}}, "10 B free for docker"),
+        ({"engine": {**have()["engine"], "userns": True}}, "runs with userns-remap"),
+        (NO_ENGINE, "the store has no packages for debian-12 amd64"),
+    ],
+)
+def test_a_host_that_does_not_fit(host: dict[str, t.Any], told: str) -> None:
+    problems, _warnings = judged(have(**host), want(item(IMAGE)))
+    assert len(problems) == 1
+    assert told in problems[0]
+    assert ";" in problems[0] or "," in problems[0]
+
+
+def test_cpu_flags() -> None:
+    problems, _warnings = judged(have(cpu_flags=[]), want(item(SPEECH, cpus=8)))
+    assert problems == ["container sent-en: the host's CPU lacks avx2; place it on another host"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"release": None, "image": None}, "no license/release for sentiment:3.0-en@lang-dc0#44136fa355b3 in the store; bundle it"),
+        ({"image": None}, "is not in the store; bundle it"),
+    ],
+)
+def test_a_store_that_lacks_something(change: dict[str, t.Any], told: str) -> None:
+    problems, _warnings = judged(have(), want({**item(IMAGE), **change}))
+    assert len(problems) == 1
+    assert problems[0].startswith("container sent-en: ")
+    assert told in problems[0]
+
+
+def test_models_that_are_not_in_the_store() -> None:
+    wanted = item(IMAGE)
+    wanted["release"] = {**wanted["release"], "models": "sha256:" + "c" * 64}
+    assert checks.judge(have(), want(wanted), {"send_bytes": 0, "engine": {"packages": []}})[0] == [
+        "container sent-en: its models sha256:cccccccccccc are not in the store; bundle them"
+    ]
+
+
+@pytest.mark.parametrize(("expires", "problem"), [("2026-05-31", True), ("2026-06-01", False), ("2026-06-02", False)])
+def test_a_license_serves_to_the_end_of_its_last_day(expires: str, problem: bool) -> None:
+    problems, _warnings = judged(have(), want(item(IMAGE, release_more={"expires": expires})))
+    assert bool(problems) is problem
+    assert not problem or "its license ended on 2026-05-31" in problems[0]
+
+
+def test_an_undeclared_end_is_a_warning() -> None:
+    problems, warnings = judged(have(), want(item(IMAGE, release_more={"expires": None})))
+    assert problems == []
+    assert "nobody declared when its license ends" in warnings[0]
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_below_the_minimum(small: bool) -> None:
+    problems, warnings = judged(have(memory=GIB), want(item(IMAGE, memory=GIB // 2, cpus=0.5), allow_small=small))
+    lines = warnings if small else problems
+    assert [line for line in lines if "cpus 0.5 is less than the 1 that sentiment needs" in line]
+    assert [line for line in lines if "memory 0.5g is less than the 2g that sentiment needs" in line]
+    assert (problems == []) is small
+
+
+def test_below_the_recommended() -> None:
+    problems, warnings = judged(have(), want(item(IMAGE, memory=2 * GIB, cpus=1)))
+    assert problems == []
+    assert [line.partition(": ")[2] for line in warnings] == ["cpus 1 is less than the recommended 4", "memory 2g is less than the recommended 8g"]
+
+
+def test_memory_of_all_containers_together() -> None:
+    wanted = [item(IMAGE, name=f"c{number}", port=5000 + number) for number in range(3)]
+    assert judged(have(memory=20 * GIB), want(*wanted)) == ([], ["host: 20g of memory, its containers may take 24g; lower memory or move some"])
+    assert "need 6g at least" in judged(have(memory=5 * GIB), want(*wanted))[0][0]
+
+
+def test_a_small_difference_of_clocks_is_none_and_a_larger_one_told() -> None:
+    assert judged(have(now="2026-06-01T00:04:00Z"), want(item(IMAGE))) == ([], [])
+    assert "clock: the host's is" in judged(have(now="2026-06-01T00:06:00Z"), want(item(IMAGE)))[1][0]
+    assert "the control node's is" in judged(have(), want(item(IMAGE), control_now="2020-01-01T00:00:00Z"))[0][0]
+
+
+@pytest.mark.parametrize("name", ["sent-en", "other"])
+def test_a_port_held_by_a_declared_container_is_free(name: str) -> None:
+    held = {"name": name, "id": "1", "image": "i", "state": "running", "labels": {"airgap.azure_ai.container": name}, "ports": [5001]}
+    wanted = want(item(IMAGE), item(IMAGE, name="other", port=5002))
+    assert judged(have(containers=[held], listening=[5001]), wanted)[0] == []

@@ -1,0 +1,41 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies in a host's folder, whatever state it is in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
+
+HEX = "a" * 64
+
+
+def test_a_host_without_anything(tmp_path: Path) -> None:
+    root = str(tmp_path / "none")
+    assert (deployed.containers(root), deployed.models(root), deployed.store(root), deployed.models_in_use(root)) == ({}, [], {}, set())
+
+
+def test_only_whole_things_count(tmp_path: Path) -> None:
+    for name in (HEX, ".airgap-x", "short"):
+        (tmp_path / "models" / name).mkdir(parents=True)
+    blobs = tmp_path / "store" / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    (blobs / HEX).write_bytes(b"123")
+    (blobs / ".airgap-y").write_bytes(b"")
+    (blobs / ("b" * 64)).symlink_to(blobs / HEX)
+    assert deployed.models(str(tmp_path)) == [f"sha256:{HEX}"]
+    assert deployed.store(str(tmp_path)) == {HEX: 3}
+
+
+def test_damaged_release_files_are_not_complete(tmp_path: Path) -> None:
+    for name, text in {"a": "{", "b": "[]", "c": '{"license_file": "license.dat"}', "d": '{"models": "m"}'}.items():
+        folder = tmp_path / "containers" / "x" / "releases" / name
+        (folder / "license").mkdir(parents=True)
+        (folder / "release.json").write_text(text)
+        (folder / "license" / "license.dat").write_bytes(b"" if name == "c" else b"1")
+    found = deployed.containers(str(tmp_path))["x"]
+    assert {name: item["complete"] for name, item in found["releases"].items()} == {"a": False, "b": False, "c": False, "d": True}
+    assert deployed.models_in_use(str(tmp_path)) == {"m"}
+    assert (found["current"], found["previous"], found["source"]) == (None, None, None)

@@ -1,0 +1,55 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an engine holds, in our words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import inside, loading
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import FakeEngine
+
+OURS = "azure-ai.invalid/sentiment:0123456789abcdef"
+
+
+def test_no_engine_is_told_and_no_error(tmp_path: Path) -> None:
+    found = inside.survey(Engine(str(tmp_path / "none")))
+    assert (found["engine"], found["images"], found["containers"]) == (None, [], [])
+    assert "no such socket" in found["engine_error"]
+
+
+@pytest.mark.parametrize(("store", "usable"), [("classic", True), ("containerd", False)])
+def test_images_of_a_containerd_store_are_probed(fake: FakeEngine, store: str, usable: bool) -> None:
+    fake.store = store
+    fake.images[OURS] = {"Id": "sha256:1", "Config": {"User": "nonroot"}, "RootFS": {"Layers": ["sha256:d"]}, "broken": True}
+    found = inside.survey(Engine(fake.path))
+    assert found["engine"]["store"] == store
+    assert found["images"] == [{"name": OURS, "id": "sha256:1", "user": "nonroot", "chain": ["sha256:d"], "usable": usable}]
+
+
+@pytest.mark.parametrize(("options", "rootless", "userns"), [(["name=rootless"], True, False), (["name=userns"], False, True), (None, False, False)])
+def test_user_namespaces(options: list[str], rootless: bool, userns: bool) -> None:
+    found = inside.facts({}, {"SecurityOptions": options})
+    assert (found["rootless"], found["userns"]) == (rootless, userns)
+
+
+def test_containers_with_ports_and_without_probes() -> None:
+    listed = [
+        {
+            "Id": "1",
+            "Names": ["/a"],
+            "Image": "i",
+            "State": "running",
+            "Labels": {"k": "v"},
+            "Ports": [{"PublicPort": 5001}, {"PublicPort": 5001}, {"PrivatePort": 1}],
+        },
+        {"Id": "2", "Names": ["/p"], "Labels": {loading.PROBE_LABEL: "1"}},
+        {"Id": "3", "Names": None, "Labels": None, "Ports": None},
+    ]
+    found = inside.containers(listed)
+    assert found[0] == {"name": "a", "id": "1", "image": "i", "state": "running", "labels": {"k": "v"}, "ports": [5001]}
+    assert [item["id"] for item in found] == ["1", "3"]

@@ -1,0 +1,180 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan, against a model of a host that does what the plan says."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, have, item, sha, want
+
+MODELS = {"digest": sha(b"set"), "files": [{"path": "a/b", "digest": sha(b"model"), "size": 5}, {"path": "c", "digest": sha(b"model"), "size": 5}]}
+PACKAGES = [
+    {"os": system, "arch": "amd64", "name": name, "version": "1", "filename": f"{name}.deb", "digest": sha(name.encode()), "size": 1, "requested": asked}
+    for system in ("debian-12", "debian-13")
+    for name, asked in (("docker.io", True), ("runc", False), ("rsync", True), ("libpopt0", False))
+]
+
+
+def applied(host: dict[str, t.Any], steps: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The host after the plan ran."""
+    new = copy.deepcopy(host)
+    if steps["engine"]["reason"]:
+        new["packages"].update({package["name"]: package["version"] for package in steps["engine"]["packages"]})
+        new["engine"] = new["engine"] or have()["engine"]
+    new["store"].update({blob["digest"][7:]: blob["size"] for blob in steps["send"]})
+    for step in steps["images"]:
+        if step["reason"]:
+            record = step["record"]
+            blobs = [layer for layer in record["layers"] if layer["digest"] not in step["leave_out"]]
+            assert all(new["store"].get(blob["digest"][7:]) == blob["size"] for blob in blobs), "what is loaded was sent"
+            new["images"] = [image for image in new["images"] if image["name"] != step["name"]]
+            chain = [layer["diff_id"] for layer in record["layers"]]
+            new["images"].append({"name": step["name"], "id": record["config"], "user": "", "chain": chain, "usable": True})
+    for models in steps["models"]:
+        assert all(new["store"].get(file["digest"][7:]) == file["size"] for file in models["files"])
+        new["models"].append(models["digest"])
+    for step in steps["releases"]:
+        assert step["image"] in [image["name"] for image in steps["images"]], "its user must be told"
+        folder = new["deployed"].setdefault(step["container"], {"current": None, "previous": None, "releases": {}, "source": None})
+        folder["releases"][step["release"]["id"]] = {**step["release"], "complete": True}
+    for step in steps["switch"]:
+        folder = new["deployed"][step["container"]]
+        folder.update(previous=folder["current"], current=step["to"])
+        new["containers"] = [found for found in new["containers"] if found["name"] != step["container"]]
+        value = step["spec"]
+        ports = [port["host_port"] for port in value["ports"]]
+        new["containers"].append({"name": value["name"], "id": "n", "image": value["image"], "state": "running", "labels": value["labels"], "ports": ports})
+    return new
+
+
+CHAINS = st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1, max_size=4)
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> dict[str, t.Any]:
+    items = []
+    for number in range(draw(st.integers(0, 3))):
+        service = draw(st.sampled_from(["sentiment", "text_translation"]))
+        options = {"languages": ["en", "fr"]} if service == "text_translation" else {}
+        image = Image(*draw(CHAINS), service=service)
+        more = {"name": f"c{number}", "port": 5000 + number, "options": options, "settings": {"A": draw(st.sampled_from(["1", "2"]))}}
+        items.append(item(image, MODELS if options and draw(st.booleans()) else None, {"options": options}, **more))
+    return want(*items, packages=draw(st.sampled_from([[], PACKAGES])))
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> dict[str, t.Any]:
+    store = {sha(data)[7:]: draw(st.sampled_from([1, 5])) for data in draw(st.lists(st.sampled_from([b"a", b"b", b"model"])))}
+    images = []
+    for chain in draw(st.lists(CHAINS, max_size=2)):
+        image = Image(*chain)
+        name = local_image("sentiment", image.record["manifest"])
+        diffs = [layer["diff_id"] for layer in image.record["layers"]]
+        images.append(
+            {"name": name, "id": draw(st.sampled_from([image.record["config"], "sha256:x"])), "user": "", "chain": diffs, "usable": draw(st.booleans())}
+        )
+    bare = draw(st.booleans())
+    return have(store=store, **({"engine": None, "packages": {}} if bare else {"images": images}))
+
+
+@given(hosts(), wishes())
+def test_a_plan_that_ran_leaves_nothing_to_do(host: dict[str, t.Any], wish: dict[str, t.Any]) -> None:
+    steps = plan(host, wish)
+    if host["engine"] is None and not steps["engine"]["packages"]:
+        assert steps["problems"]
+    after = applied(host, steps)
+    again = plan(after, wish)
+    assert again["empty"]
+    assert again["staged"]
+    assert [again[key] for key in ("send", "images", "models", "releases", "switch", "lines")] == [[]] * 6
+
+
+@given(hosts(), wishes(), wishes())
+def test_a_second_wish_over_a_first_ends_too(host: dict[str, t.Any], first: dict[str, t.Any], second: dict[str, t.Any]) -> None:
+    middle = applied(host, plan(host, first))
+    assert plan(applied(middle, plan(middle, second)), second)["empty"]
+
+
+@given(hosts(), wishes())
+def test_nothing_is_sent_twice_and_the_sum_is_right(host: dict[str, t.Any], wish: dict[str, t.Any]) -> None:
+    steps = plan(host, wish)
+    digests = [blob["digest"] for blob in steps["send"]]
+    assert len(set(digests)) == len(digests)
+    assert steps["send_bytes"] == sum(blob["size"] for blob in steps["send"])
+    assert plan(host, wish) == steps
+
+
+IMAGE = Image(b"base", b"app")
+
+
+def done() -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    wish = want(item(IMAGE))
+    return applied(have(), plan(have(), wish)), wish
+
+
+def test_the_first_rollout_in_full() -> None:
+    steps = plan(have(), want(item(IMAGE)))
+    size = sum(map(len, IMAGE.blobs.values()))
+    (switch,) = steps["switch"]
+    assert (switch["from"], switch["reason"], switch["restart"], switch["url"]) == (None, "first release", False, "http://127.0.0.1:5001")
+    assert switch["docker_container"]["image"] == steps["images"][0]["name"]
+    assert "pull_policy" in switch["compose"]
+    assert steps["lines"] == [f"container sent-en: none -> {switch['to']} (first release), {size} B to send, start, license 213 days"]
+    assert (steps["staged"], steps["empty"], steps["undeclared"]) == (False, False, [])
+
+
+def test_a_new_license_sends_nothing_and_asks_for_the_user() -> None:
+    host, _wish = done()
+    steps = plan(host, want(item(IMAGE, release_more={"license": sha(b"new")})))
+    assert (steps["send"], len(steps["releases"]), steps["switch"][0]["reason"], steps["switch"][0]["restart"]) == ([], 1, "another release", True)
+    assert [(step["reason"], step["leave_out"]) for step in steps["images"]] == [(None, [])]
+
+
+def test_a_new_image_leaves_shared_layers_out() -> None:
+    host, _wish = done()
+    new = Image(b"base", b"other")
+    steps = plan({**host, "store": {}}, want(item(new)))
+    assert steps["images"][0]["leave_out"] == [new.record["layers"][0]["digest"]]
+    assert {blob["digest"] for blob in steps["send"]} == set(new.blobs) - set(steps["images"][0]["leave_out"])
+
+
+def test_settings_restart_and_state_starts() -> None:
+    host, wish = done()
+    assert plan(host, want(item(IMAGE, settings={"A": "1"})))["switch"][0]["reason"] == "other settings"
+    host["containers"][0]["state"] = "exited"
+    assert plan(host, wish)["switch"][0]["reason"] == "it is exited"
+    host["containers"] = []
+    assert plan(host, wish)["switch"][0]["reason"] == "no container"
+
+
+def test_a_torn_release_is_staged_again() -> None:
+    host, wish = done()
+    for found in host["deployed"]["sent-en"]["releases"].values():
+        found["complete"] = False
+    assert [step["reason"] for step in plan(host, wish)["releases"]] == ["its last staging did not end"]
+
+
+def test_what_is_not_declared_is_told_and_left() -> None:
+    host, _wish = done()
+    steps = plan(host, want())
+    assert (steps["undeclared"], steps["empty"]) == (["sent-en"], True)
+    assert steps["lines"] == ["container sent-en: not declared any more; retire it or declare it"]
+
+
+def test_packages_by_state_of_the_engine() -> None:
+    def names(**host: t.Any) -> list[str]:
+        return [package["name"] for package in plan(have(**host), want(packages=PACKAGES))["engine"]["packages"]]
+
+    assert names(engine=None, packages={}) == ["docker.io", "runc", "rsync", "libpopt0"]
+    assert names(packages={"docker-ce": "26"}) == ["rsync", "libpopt0"], "a foreign engine is left alone"
+    assert names(packages={"docker.io": "20", "rsync": "3"}) == [], "what nobody asked for is not missed"
+    stopped = plan(have(engine=None, packages={package["name"]: "1" for package in PACKAGES}), want(packages=PACKAGES))
+    assert (stopped["engine"]["reason"], stopped["engine"]["packages"]) == ("the Docker Engine does not answer", [])

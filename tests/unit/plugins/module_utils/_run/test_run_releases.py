@@ -1,0 +1,124 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releases on a host: laid down whole or not at all, switched in one step, output never touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, releases
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, release
+
+ME = (os.getuid(), os.getgid())
+ONE, TWO = release(Image(b"one")), release(Image(b"two"))
+
+
+def stage(root: Path, found: dict[str, t.Any], data: bytes = b"license") -> Path:
+    releases.stage(str(root), "sent-en", found, data, ME)
+    return root / "containers" / "sent-en"
+
+
+def test_a_staged_release_lies_beside_the_running_one(tmp_path: Path) -> None:
+    assert releases.stage_reason(str(tmp_path), "sent-en", ONE) == f"release {ONE['id']} is not there"
+    folder = stage(tmp_path, ONE)
+    path = folder / "releases" / ONE["id"]
+    assert (path / "license" / "license.dat").read_bytes() == b"license"
+    assert (path / "license" / "license.dat").stat().st_mode & 0o7777 == 0o400
+    assert (path / "license").stat().st_mode & 0o7777 == 0o500
+    assert (folder / "output").stat().st_mode & 0o7777 == 0o750
+    source = json.loads((folder / "source.json").read_text())
+    state = (folder / "output").stat()
+    assert (source["device"], source["inode"], len(source["id"])) == (state.st_dev, state.st_ino, 32)
+    assert releases.stage_reason(str(tmp_path), "sent-en", ONE) is None
+    found = deployed.containers(str(tmp_path))["sent-en"]
+    assert (found["current"], found["releases"][ONE["id"]]["complete"], found["source"]) == (None, True, source)
+    assert {key: value for key, value in found["releases"][ONE["id"]].items() if key != "complete"} == ONE
+
+
+def test_a_torn_staging_is_not_complete_and_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = releases.write_bytes
+
+    def torn(path: str, data: bytes, mode: int) -> bool:
+        if path.endswith("release.json"):
+            raise OSError("power cut")
+        return write(path, data, mode)
+
+    monkeypatch.setattr(releases, "write_bytes", torn)
+    with pytest.raises(OSError, match="power cut"):
+        stage(tmp_path, ONE)
+    monkeypatch.undo()
+    assert releases.stage_reason(str(tmp_path), "sent-en", ONE)
+    source = (tmp_path / "containers" / "sent-en" / "source.json").read_text()
+    stage(tmp_path, ONE)
+    assert releases.stage_reason(str(tmp_path), "sent-en", ONE) is None
+    assert (tmp_path / "containers" / "sent-en" / "source.json").read_text() == source, "the output is who it was"
+
+
+def test_switch_roll_back_and_again(tmp_path: Path) -> None:
+    folder = stage(tmp_path, ONE)
+    stage(tmp_path, TWO)
+    (folder / "output" / "records").write_text("1000")
+    root = str(tmp_path)
+    assert releases.switch_reason(root, "sent-en", ONE["id"], "c") == f"none -> {ONE['id']}"
+    releases.switch(root, "sent-en", ONE["id"], "c")
+    assert releases.switch_reason(root, "sent-en", ONE["id"], "c") is None
+    assert releases.switch_reason(root, "sent-en", ONE["id"], "d") == "compose.yml changes"
+    assert (deployed.link(str(folder), "current"), deployed.link(str(folder), "previous")) == (ONE["id"], None)
+    for wanted, other in ((TWO, ONE), (ONE, TWO)):
+        releases.switch(root, "sent-en", wanted["id"], None)
+        assert (deployed.link(str(folder), "current"), deployed.link(str(folder), "previous")) == (wanted["id"], other["id"])
+    assert (folder / "current" / "release.json").is_file()
+    assert (folder / "output" / "records").read_text() == "1000"
+    assert (folder / "compose.yml").read_text() == "c"
+
+
+def test_output_changes_hands_with_the_images_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = stage(tmp_path, ONE)
+    (folder / "output" / "sub").mkdir()
+    (folder / "output" / "sub" / "file").write_text("x")
+    releases.switch(str(tmp_path), "sent-en", ONE["id"], None)
+    moved: list[str] = []
+    monkeypatch.setattr(os, "chown", lambda path, *_owner, **_how: moved.append(os.path.relpath(path, folder)))
+    releases.switch(str(tmp_path), "sent-en", ONE["id"], None)
+    assert moved == []
+    real = os.stat
+
+    def stat(path: t.Any, **how: t.Any) -> t.Any:
+        state = real(path, **how)
+        return os.stat_result((*state[:4], 4711, 4711, *state[6:])) if str(path).endswith("license") else state
+
+    monkeypatch.setattr(os, "stat", stat)
+    releases.switch(str(tmp_path), "sent-en", ONE["id"], None)
+    assert moved == ["output/sub", "output/sub/file", "output"]
+
+
+def test_a_release_that_is_not_complete_is_not_switched_to(tmp_path: Path) -> None:
+    with pytest.raises(MissingError, match="stage it first"):
+        releases.switch_reason(str(tmp_path), "sent-en", ONE["id"], None)
+
+
+@pytest.mark.parametrize("name", ["../x", "", "A", None, 5])
+def test_names_that_would_leave_the_folder(tmp_path: Path, name: t.Any) -> None:
+    with pytest.raises(InputError, match="not a DNS label"):
+        releases.folder_of(str(tmp_path), name)
+
+
+@pytest.mark.parametrize("found", ["../../etc", "0123", {**ONE, "id": "0" * 16}, {**ONE, "image": TWO["image"]}, {}, None])
+def test_releases_whose_id_is_not_theirs(found: t.Any) -> None:
+    with pytest.raises(InputError):
+        releases.release_id(found)
+
+
+def test_license_names_and_empty_licenses(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a plain file name"):
+        stage(tmp_path, {**ONE, "license_file": "../x"})
+    with pytest.raises(MissingError, match="license is empty"):
+        stage(tmp_path, ONE, b"")
+    assert not (tmp_path / "containers").exists()

@@ -1,0 +1,67 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS: what is trusted. (Deadlines, limits and redirects: test_usage_client.py.)"""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import http
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import ALL, Endpoint, report
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, "-keyout", path.with_suffix(".key"), "-out", path.with_suffix(".crt")], check=True, capture_output=True)
+    path.write_bytes(path.with_suffix(".key").read_bytes() + path.with_suffix(".crt").read_bytes())
+    return path
+
+
+def get(server: Endpoint, certificate: Path, context: ssl.SSLContext, host: str = "localhost") -> tuple[int, bytes]:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    session = http.Session(http.Target(f"https://{host}:{server.server_address[1]}"), 2, 1000, context)
+    try:
+        return session.get(ALL)
+    finally:
+        session.close()
+
+
+def test_a_trusted_certificate(certificate: Path) -> None:
+    with Endpoint({ALL: report()}) as server:
+        assert get(server, certificate, http.tls_context(str(certificate.with_suffix(".crt")), True)) == (200, report())
+
+
+def test_an_unknown_certificate_is_refused(certificate: Path) -> None:
+    with Endpoint({ALL: report()}) as server, pytest.raises(http.NoAnswer, match="certificate refused"):
+        get(server, certificate, http.tls_context(None, True))
+    assert server.asked == []
+
+
+def test_another_name_is_refused(certificate: Path) -> None:
+    with Endpoint({ALL: report()}) as server, pytest.raises(http.NoAnswer, match="certificate refused"):
+        get(server, certificate, http.tls_context(str(certificate.with_suffix(".crt")), True), "127.0.0.1")
+
+
+def test_checks_can_be_switched_off(certificate: Path) -> None:
+    with Endpoint({ALL: report()}) as server:
+        assert get(server, certificate, http.tls_context(None, False))[0] == 200
+
+
+def test_a_missing_ca_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="ca_path .*nowhere"):
+        http.tls_context(str(tmp_path / "nowhere"), True)
+
+
+def test_target() -> None:
+    target = http.Target("https://[::1]/speech/")
+    assert (target.tls, target.host, target.port, target.prefix, target.base) == (True, "::1", 443, "/speech", "https://[::1]/speech")

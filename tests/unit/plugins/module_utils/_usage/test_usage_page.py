@@ -1,0 +1,102 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page: self-contained, escaped, and it says what the report says."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html.parser
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import page, report
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document
+
+EVIL = "<script>alert(1)</script>\"'&{{7*7}}"
+
+
+class Tags(html.parser.HTMLParser):
+    """Collects tags with attributes, and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def render(tmp_path: Path, *documents: dict[str, t.Any], **more: t.Any) -> str:
+    database = Database(str(tmp_path / "ledger.db"))
+    append(database, *documents)
+    with database.read() as connection:
+        return page.render(report.build(connection, **more)).decode()
+
+
+@pytest.fixture
+def evil(tmp_path: Path) -> str:
+    made = document("1", {"all": {EVIL: 1234567}, "2026-02": {EVIL: 5}, "2026-03": "no_answer"}, service=EVIL, resource=EVIL, name=EVIL)
+    release = {"host": EVIL, "container": EVIL, "service": EVIL, "image": EVIL, "tag": EVIL, "release": EVIL, "license_days": 3}
+    commitment = {"resource": EVIL, "meters": [EVIL, "*"], "units": "5", "start": "2026-01-01", "end": "2026-12-31"}
+    return render(tmp_path, made, releases=[release], commitments=[commitment])
+
+
+def test_nothing_that_others_wrote_becomes_markup(evil: str) -> None:
+    found = Tags(evil)
+    assert "script" not in [tag for tag, _attributes in found.tags]
+    assert found.words.count(EVIL) >= 6
+    assert "49" not in found.words
+
+
+def test_the_page_asks_for_nothing(evil: str) -> None:
+    found = Tags(evil)
+    assert not {tag for tag, _attributes in found.tags} & {"link", "img", "iframe", "object", "form", "base", "a"}
+    assert not {name for _tag, attributes in found.tags for name in attributes} & {"src", "href", "style", "onload", "onclick", "srcset"}
+    assert "url(" not in evil
+    assert "@import" not in evil
+
+
+def test_the_policy_lets_in_the_pages_own_style_and_nothing_else(evil: str) -> None:
+    style = re.search(r"<style>(.*)</style>", evil, re.S)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style.group(1).encode()).digest()).decode()
+    policy = next(attributes["content"] for tag, attributes in Tags(evil).tags if tag == "meta" and attributes.get("http-equiv") == "Content-Security-Policy")
+    assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def test_numbers_and_doubts_are_shown(tmp_path: Path) -> None:
+    text = render(tmp_path, document("1", {"all": {"M": 1234567}}), document("2", {"all": {"M": 1000}}))
+    assert "1\u202f234\u202f567 to 1\u202f235\u202f567" in text
+    assert "reported 1234567 once and 1000 now" in text
+    assert "unbroken" in text
+
+
+def test_a_broken_chain_stands_at_the_top(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "ledger.db"))
+    append(database, document("1", {"all": {"M": 1}}))
+    with database.read() as connection:
+        found = report.build(connection)
+    found["chain"].update(verified=False, problems=["site plant-7, readings row 1: gone"])
+    text = page.render(found).decode()
+    assert "broken" in text.replace("unbroken", "")
+    assert "readings row 1: gone" in text
+
+
+def test_an_empty_ledger_has_a_page(tmp_path: Path) -> None:
+    assert "No container has reported any usage yet" in render(tmp_path)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("0", "0"), ("999", "999"), ("1000", "1\u202f000"), ("-1750.25", "-1\u202f750.25"), ("12345678901234567890", "12\u202f345\u202f678\u202f901\u202f234\u202f567\u202f890")])
+def test_numbers_stay_exact(text: str, shown: str) -> None:
+    assert page._number(text) == shown

@@ -1,0 +1,54 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.modules import image_fetch
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+
+
+@pytest.fixture
+def remote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> kit.FolderRegistry:
+    found = kit.FolderRegistry(tmp_path / "registry")
+    found.push("1.0", kit.make_image("base", "one"))
+    found.push("2.0", kit.make_image("base", "two"))
+    monkeypatch.setenv("PATH", f"{found.program.parent}:{os.environ['PATH']}")
+    return found
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> dict:
+    images = [{"service": "speech_to_text", "repository": kit.REPOSITORY, "tag": tag} for tag in ("1.0", "2.0", "1.0")]
+    return {"store": str(tmp_path / "store"), "registry": "registry.example", "images": images}
+
+
+def test_check_do_do(options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    planned = kit.run_module(image_fetch, capsys, check=True, **options)
+    assert planned["changed"] and "would fetch" in planned["msg"] and not os.path.exists(options["store"])
+    done = kit.run_module(image_fetch, capsys, **options)
+    assert done["changed"] and done["fetched_bytes"] == planned["fetched_bytes"] == sum(map(len, kit.blobs(options["store"]).values()))
+    assert [image["tag"] for image in done["images"]] == ["1.0", "2.0"] and done["diff"] == planned["diff"]
+    again = kit.run_module(image_fetch, capsys, **options)
+    assert not again["changed"] and again["fetched_bytes"] == 0 and again["images"] == done["images"]
+    assert len(remote.fetched()) == 3
+
+
+def test_nothing_is_fetched_when_one_image_cannot_be_had(options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    options["images"].append({**options["images"][0], "tag": "unknown"})
+    result = kit.run_module(image_fetch, capsys, **options)
+    assert result["failed"] and "no such tag" in result["msg"] and "\n" not in result["msg"]
+    assert remote.fetched() == []
+
+
+def test_a_moved_tag_needs_a_word(options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    kit.run_module(image_fetch, capsys, **options)
+    moved = kit.make_image("base", "moved")
+    remote.push("1.0", moved)
+    assert "has moved from" in kit.run_module(image_fetch, capsys, **options)["msg"]
+    done = kit.run_module(image_fetch, capsys, **options, accept_moved=True)
+    assert done["changed"] and done["images"][0]["manifest"] == kit.sha(moved.manifest)
