@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
@@ -14,12 +16,12 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import spoo
 class ActionModule(ActionBase):
     """Face of the module documentation ``usage_spool``."""
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Write silence first, then ask, then write the answer: whatever ends this early leaves a true document."""
         result = super().run(tmp, task_vars)
         args = dict(self._task.args)
         try:
-            args.setdefault("host", task_vars["inventory_hostname"])
+            args.setdefault("host", (task_vars or {})["inventory_hostname"])
             plan = spool.Plan.of(args)
             if not self._task.check_mode:
                 plan.write(plan.silence("host not reached"))

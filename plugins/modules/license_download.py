@@ -165,21 +165,20 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import digest_of
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, selector
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as records
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.image import load_stream, needs_unzstd, sizes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import SECRET_MODE, Store
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import online, vault
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run.download import MAX_LICENSE, ArchiveEngine, Download, Outcome, Recipe
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.licenses import Licenses
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import online
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.download import ArchiveEngine, Download, Outcome, Recipe
 
 RECORD = ("manifest", "manifest_size", "media_type", "config", "config_size", "layers")
 Params = t.Mapping[str, t.Any]
-CIPHERTEXT = 4 * MAX_LICENSE  # bytes; Ansible Vault writes hex of hex
 
 
 class LicenseDownload:
@@ -190,16 +189,17 @@ class LicenseDownload:
         self.now = now
         self.store = Store(params["store"])
         self.image = _complete(params["image"])
-        self.selector = selector(params["service"], params["tag"], params["resource"], params["options"])
+        self.licenses = Licenses(self.store, selector(params["service"], params["tag"], params["resource"], params["options"]))
         self.what = f"license of {params['service']}:{params['tag']} for {params['resource']}"
 
     def run(self, check_mode: bool) -> dict[str, t.Any]:
         """What the module answers."""
-        have = self._newest(self.params["vault_id"])
+        have = self._held(self.params["vault_id"])
         declared = None if have is None else self._declared(have)
         reason = self._needed(declared)
         if reason is None and have is not None and declared is not None:
             return self._kept(have, declared, check_mode)
+        vault.check_password_file(self.params["vault_password_file"])  # before an hour of models is downloaded in vain
         source = self._elsewhere()
         way = f"encrypted again from the vault of {source[0]}" if source else "downloaded"
         if check_mode:
@@ -214,10 +214,7 @@ class LicenseDownload:
         if declared == have:
             return result
         if not check_mode:
-            with self.store.changing() as holdings:
-                for record in holdings["releases"]:
-                    if (record["selector"], record["id"]) == (have.selector, have.id):
-                        record["expires"] = declared.expires
+            self.licenses.set_expiry(declared)
         return {**result, "reason": f"its end was recorded as {have.expires or 'unknown'}, lifetime_days says {declared.expires}"}
 
     # What there is
@@ -226,36 +223,16 @@ class LicenseDownload:
         """The release with the end that ``lifetime_days`` gives it today; undeclared, what was recorded stays."""
         return replace(have, expires=online.expiry(have.downloaded, self.params["lifetime_days"]) or have.expires)
 
-    def _newest(self, vault_id: str) -> Release | None:
-        holdings = self.store.holdings()
-        found = [record for record in holdings["releases"] if record["selector"] == self.selector and self._label(record) in (None, vault_id)]
-        record = max(found, key=lambda record: (record["image"] == self.image["manifest"], record.get("downloaded") or ""), default=None)
-        return None if record is None else Release.load(record)
-
-    def _label(self, record: t.Mapping[str, t.Any]) -> str | None:
-        digest = Digest.parse(record["license"])
-        if not self.store.has(digest):
-            return None
-        with self.store.open(digest) as stream:
-            return vault.label(stream.read(256))
+    def _held(self, vault_id: str) -> Release | None:
+        return self.licenses.newest(vault_id, self.image["manifest"])
 
     def _needed(self, have: Release | None) -> str | None:
         models = any("models" in step.get("produces", ()) for step in self.params["entry"].get("online", ()))
-        return online.needed(have, self.image["manifest"], models, self.now.date(), self.params["renew_days"], self._missing(have))
-
-    def _missing(self, have: Release | None) -> list[str]:
-        if have is None:
-            return []
-        missing = [] if self.store.has(Digest.parse(have.license)) else ["the license"]
-        models = records.find_models(self.store.holdings(), have.models) if have.models else None
-        if have.models and models is None:
-            missing.append("the models")
-        missing += [f"model file {file['path']}" for file in (models or {}).get("files", ()) if not self.store.has(Digest.parse(file["digest"]), file["size"])]
-        return missing
+        return online.needed(have, self.image["manifest"], models, self.now.date(), self.params["renew_days"], self.licenses.missing(have))
 
     def _elsewhere(self) -> tuple[str, Release] | None:
         for vault_id in sorted(self.params["vaults"]):
-            have = None if vault_id == self.params["vault_id"] else self._newest(vault_id)
+            have = None if vault_id == self.params["vault_id"] else self._held(vault_id)
             if have is not None and os.path.isfile(self.params["vaults"][vault_id]) and self._needed(self._declared(have)) is None:
                 return vault_id, have
         return None
@@ -263,9 +240,8 @@ class LicenseDownload:
     # What is done
 
     def _encrypted_again(self, vault_id: str, have: Release) -> Release:
-        data = self.store.read(Digest.parse(have.license), CIPHERTEXT)
-        plain = vault.decrypt(data, vault_id, self.params["vaults"][vault_id])
-        return self._keep(plain, self._declared(have).dump(), None)
+        plain = vault.decrypt(self.licenses.read(have), vault_id, self.params["vaults"][vault_id])
+        return self.licenses.keep(self._declared(have).dump(), self._encrypted(plain))
 
     def _downloaded(self) -> Release:
         if not self.params["api_key"]:
@@ -284,7 +260,7 @@ class LicenseDownload:
         download = Download(engine, recipe, self.what, [self.params["api_key"], *recipe.environment.values()], lambda: progress.advance(0))
         outcome = download.run(steps, lambda path, stream, size: str(self.store.put_stream(stream, size=size, advance=progress.advance, what=path)[0]))
         progress.finish()
-        return self._keep(outcome.license, self._bound(outcome), outcome)
+        return self.licenses.keep(self._bound(outcome), self._encrypted(outcome.license), outcome.files)
 
     def _loaded(self, engine: ArchiveEngine) -> str:
         name = local_image(self.params["service"], self.image["manifest"])
@@ -297,28 +273,19 @@ class LicenseDownload:
     def _bound(self, outcome: Outcome) -> dict[str, t.Any]:
         downloaded = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
         return {
-            "selector": self.selector,
             "service": self.params["service"],
             "tag": self.params["tag"],
             "resource": self.params["resource"],
             "options": self.params["options"],
             "image": self.image["manifest"],
-            "models": str(digest_of(outcome.files)) if outcome.files else None,
             "settings": outcome.settings,
             "license_file": outcome.license_file,
             "downloaded": downloaded,
             "expires": online.expiry(downloaded, self.params["lifetime_days"]),
         }
 
-    def _keep(self, plain: bytes, bound: dict[str, t.Any], outcome: Outcome | None) -> Release:
-        secret = vault.encrypt(plain, self.params["vault_id"], self.params["vault_password_file"])
-        digest = self.store.put_bytes(secret, mode=SECRET_MODE, what=self.what)
-        release = Release.load({**bound, "license": str(digest)})
-        with self.store.changing() as holdings:
-            if outcome is not None and outcome.files:
-                records.add_models(holdings, {"digest": release.models, "files": outcome.files})
-            records.add_release(holdings, {**release.dump(), "license_size": len(secret)})
-        return release
+    def _encrypted(self, plain: bytes) -> bytes:
+        return vault.encrypt(plain, self.params["vault_id"], self.params["vault_password_file"])
 
 
 def _complete(image: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
@@ -368,7 +335,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         module.exit_json(**LicenseDownload(module.params, datetime.datetime.now(datetime.timezone.utc)).run(module.check_mode))
-    except AirgapError as exc:
+    except (AirgapError, OSError) as exc:
         module.fail_json(msg=str(exc))
 
 

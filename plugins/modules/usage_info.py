@@ -183,7 +183,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.http import
 def argument_spec() -> dict:
     """Options of this module."""
     closed = {"source": {"type": "str"}, "months": {"type": "list", "elements": "str", "default": []}}
-    endpoint = {name: {"type": "str"} for name in ("source", "container", "reporter", "service", "release", "resource")}
+    endpoint: dict[str, dict] = {name: {"type": "str"} for name in ("source", "container", "reporter", "service", "release", "resource")}
     endpoint.update(name={"type": "str", "required": True}, url={"type": "str", "required": True}, closed={"type": "dict", "options": closed})
     return {
         "endpoints": {"type": "list", "elements": "dict", "required": True, "options": endpoint},
@@ -213,8 +213,9 @@ def ask(params: dict) -> dict:
     if len(set(names)) != len(names):
         raise InputError("endpoints", "a name twice", "names tell answers apart")
     asked = months.span(params["since"], params["until"], months.now())
-    ready, failures = [], []
-    known = []
+    ready: list[dict] = []
+    known: list[dict] = []
+    failures: list[dict] = []
     for endpoint in params["endpoints"]:
         try:
             endpoint = host.without_closed(host.complete(endpoint, params["root"]), asked)

@@ -43,6 +43,9 @@ def make() -> None:
     shell.write_whole(state_file("known_hosts"), known_hosts())
     shell.write_whole(state_file("ssh_config"), ssh_config(str(STATE), jumping=False))
     shell.write_whole(state_file("hosts.yml"), inventory(str(STATE), f"-F {STATE}/ssh_config", connected=True))
+    # openssl and ssh-keygen have their own ideas of modes.
+    for path in STATE.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def read(*parts: str) -> str:

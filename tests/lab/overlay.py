@@ -47,7 +47,7 @@ def layer(side: str) -> dict[str, Json]:
     keys = {
         name: {
             "endpoint": known[name]["endpoint"],
-            "api_key": "{{ lookup('ansible.builtin.env', '%s') }}" % variable,
+            "api_key": f"{{{{ lookup('ansible.builtin.env', '{variable}') }}}}",
             "license_lifetime_days": known[name]["license_lifetime_days"],
         }
         for name, variable in KEYS.items()

@@ -66,7 +66,7 @@ def plan(store: Store, source: Source, host: str, wanted: Record, now: str, acce
         raise InputError(
             what,
             f"the tag has moved from {held['manifest']} to {digest}",
-            "licenses made for the old image will not do for the new one; take it with accept_moved (azure_ai_accept_moved)",
+            "licenses made for the old image will not do for the new one; take it with accept_moved (bundle_accept_moved of the playbook)",
         )
     if held and held["manifest"] == str(digest) and held["repository"] == repository and _whole(store, held):
         return Plan(held, known=True)

@@ -162,7 +162,8 @@ class Session:
         except OSError as exc:
             self.close()
             raise NoAnswer(f"connection broke ({exc.strerror or type(exc).__name__})") from exc
-        if response.will_close:
+        # A body where none may be would be taken for the next answer.
+        if response.will_close or response.status in (204, 304):
             self.close()
         if 300 <= response.status < 400:
             raise BadAnswer(f"HTTP {response.status}, a redirect: refused")
@@ -171,7 +172,8 @@ class Session:
     def _read(self, response: http.client.HTTPResponse) -> bytes:
         if response.length is not None and response.length > self._max_body:
             raise BadAnswer(f"body of {response.length} bytes, more than max_body {self._max_body}")
-        pieces, size = [], 0
+        pieces: list[bytes] = []
+        size = 0
         while size <= self._max_body:
             piece = response.read(min(_CHUNK, self._max_body + 1 - size))
             if not piece:

@@ -9,15 +9,18 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import dumps, meaning_sha256
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import GENESIS, LOOKS, READINGS, sa, tables
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import GENESIS, LOOKS, READINGS, tables
+
+with contextlib.suppress(ImportError):  # schema.IMPORT_ERROR says so
+    import sqlalchemy as sa
 
 _CHUNK = 500  # values in one IN list, rows in one INSERT
-_ANSWERED = ("usage", "no_usage")
 _COMPARED = ("quantity", "billed_unit", "host", "container", "release", "resource")  # a reading is new when one of them is
 
 
@@ -47,7 +50,8 @@ class _Chain:
     def __init__(self, connection: t.Any, table: t.Any, columns: tuple[str, ...], site: str) -> None:
         self._connection, self._table, self._columns, self._site = connection, table, columns, site
         head = connection.execute(sa.select(table.c.seq, table.c.hash).where(table.c.site == site).order_by(table.c.seq.desc()).limit(1)).first()
-        self.seq, self._hash = head if head else (0, GENESIS)
+        self.seq: int = head[0] if head else 0
+        self._hash: str = head[1] if head else GENESIS
         self._rows: list[dict[str, t.Any]] = []
         self.count = 0
 

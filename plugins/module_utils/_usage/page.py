@@ -34,7 +34,7 @@ h2{font-size:1.125rem;margin:2.5rem 0 .75rem}
 p{margin:.25rem 0;max-width:44rem}
 .scroll+p{margin-top:.75rem;font-size:.875rem}
 .soft{color:var(--soft)}
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:1px;background:var(--line);border:1px solid var(--line);border-radius:.5rem;
+.facts{display:grid;grid-template-columns:repeat(4,1fr);gap:1px;background:var(--line);border:1px solid var(--line);border-radius:.5rem;
 overflow:hidden;margin:1.5rem 0 0}
 .facts div{background:var(--paper);padding:.75rem 1rem}
 .facts dt{color:var(--soft);font-size:.8125rem}
@@ -53,6 +53,7 @@ progress{width:100%;min-width:7rem;height:.5rem;accent-color:var(--accent)}
 ul{padding:0;list-style:none;margin:0}
 li{border-left:3px solid var(--warn);padding:.25rem 0 .25rem .75rem;margin:.5rem 0}
 footer{margin-top:3rem;border-top:1px solid var(--line);padding-top:1rem;font-size:.8125rem;color:var(--soft)}
+@media (max-width:40rem){.facts{grid-template-columns:repeat(2,1fr)}}
 @page{size:A4 landscape;margin:12mm}
 @media print{:root{--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--band:#eee;--good:#000;--warn:#000;--bad:#000}
 body{font-size:10pt}main{padding:0;max-width:none}.scroll{overflow:visible;border:0}table{font-size:8.5pt}tr,li{break-inside:avoid}h2{break-after:avoid}
@@ -84,7 +85,7 @@ TEMPLATE = """<!DOCTYPE html>
 <ul>
 {% for problem in r.chain.problems %}<li class="bad"><strong>ledger</strong> {{ problem }}</li>
 {% endfor %}
-{% for f in r.findings %}<li><strong>{{ f.kind | replace("_", " ") }}</strong> {{ f.text | replace("no_answer", "no answer") | replace("bad_answer", "bad answer") }}
+{% for f in r.findings %}<li><strong>{{ f.kind | replace("_", " ") }}</strong> {{ f.text }}
 <small>{{ [f.site, f.host, f.container, f.meter, f.month] | select | join(" · ") }}</small></li>
 {% endfor %}
 </ul>
@@ -131,7 +132,8 @@ Two numbers are the least and the most that the truth can be.</p>
 <thead><tr><th>Container</th><th>Host</th><th>Site</th><th>Last answer</th><th>Last look</th>
 <th class="n">Months closed</th><th class="n">open</th><th class="n">missing</th></tr></thead>
 <tbody>
-{% for c in r.coverage %}<tr><th scope="row">{{ c.container }}{% if c.problem %}<small class="warn">{{ c.problem | replace("_", " ") }}</small>{% endif %}</th><td>{{ c.host }}</td>
+{% for c in r.coverage %}<tr><th scope="row">{{ c.container }}
+{% if c.problem %}<small class="warn">{{ c.problem | replace("_", " ") }}</small>{% endif %}</th><td>{{ c.host }}</td>
 <td>{{ c.site }}</td>
 <td{% if not c.last_answer %} class="bad"{% endif %}>{{ c.last_answer | moment if c.last_answer else "never" }}</td><td>{{ c.last_look | moment }}</td>
 {%- for count in states(c) %}<td class="n">{{ count }}</td>{% endfor %}</tr>

@@ -61,7 +61,8 @@ def burn_down(parts: t.Sequence[Part], commitments: t.Sequence[t.Mapping[str, t.
 
     :raises InputError: a commitment is not as documented.
     """
-    result, matched = [], set()
+    result: list[dict[str, t.Any]] = []
+    matched: set[tuple[str, str, str]] = set()
     for item in commitments:
         start, end = _day(item, "start"), _day(item, "end")
         granted = sum((_units(addition) for addition in item.get("added") or ()), _units(item))

@@ -207,8 +207,8 @@ def _clones(tracks: t.Iterable[_Track]) -> t.Iterator[Finding]:
 
 def _months_beyond(parts: list[Part], latest: t.Mapping[tuple[str, str, str, str], str]) -> t.Iterator[Finding]:
     """Months that add up to more than all time, seen no later than all time was."""
-    sums: dict[tuple[str, ...], tuple[Interval, Interval]] = {}
-    newest: dict[tuple[str, ...], str] = {}
+    sums: dict[tuple[str, str, str, str, str, str], tuple[Interval, Interval]] = {}
+    newest: dict[tuple[str, str, str, str, str, str], str] = {}
     for part in parts:
         key = (part.site, part.host, part.container, part.source, part.service, part.meter)
         place = 0 if part.month == ALL else 1
@@ -216,11 +216,10 @@ def _months_beyond(parts: list[Part], latest: t.Mapping[tuple[str, str, str, str
         pair[place] = pair[place].plus(part.quantity)
         sums[key] = (pair[0], pair[1])
         if place:
-            newest[key] = max(newest.get(key, ""), latest.get((*key[:3], part.month), ""))
-    for key, (always, monthly) in sums.items():
-        site, host, container, _source, _service, meter = key
+            newest[key] = max(newest.get(key, ""), latest.get((part.site, part.host, part.container, part.month), ""))
+    for (site, host, container, source, service, meter), (always, monthly) in sums.items():
         seen = latest.get((site, host, container, ALL))
-        if seen and newest.get(key, "") <= seen and monthly.low > always.high:
+        if seen and newest.get((site, host, container, source, service, meter), "") <= seen and monthly.low > always.high:
             text = f"months add up to {monthly.low:f}, all time is {always.high:f}"
             yield Finding("months_beyond_all", site, host, container, meter, "", text)
 

@@ -199,10 +199,10 @@ def _resolve(url: str) -> tuple[str, t.Any, t.Optional[str]]:
         raise InputError(f"ledger {parsed.render_as_string()}", "holds a password", "use ~/.pgpass, PGPASSFILE, a service file or a client certificate")
     if parsed.drivername == "postgresql" and importlib.util.find_spec("psycopg"):
         parsed = parsed.set(drivername="postgresql+psycopg")
-    path = None
-    if parsed.get_backend_name() == "sqlite":
-        path = os.path.abspath(parsed.database) if parsed.database and parsed.database != ":memory:" else ""
-    return url, parsed, path
+    if parsed.get_backend_name() != "sqlite":
+        return url, parsed, None
+    in_memory = not parsed.database or parsed.database == ":memory:"
+    return url, parsed, "" if in_memory else os.path.abspath(str(parsed.database))
 
 
 def _tune(connection: t.Any, _record: t.Any) -> None:

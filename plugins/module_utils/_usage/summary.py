@@ -8,12 +8,16 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import NOTHING, Interval, Part, Result, account
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import sa, tables
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import tables
+
+with contextlib.suppress(ImportError):  # schema.IMPORT_ERROR says so
+    import sqlalchemy as sa
 
 DIMENSIONS = ("site", "host", "container", "service", "resource", "meter", "month")
 _ROWS = ("site", "series", "source", "reporter", "service", "meter", "month", "host", "container", "resource", "quantity", "billed_unit")
@@ -116,7 +120,7 @@ def coverage(connection: t.Any, site: t.Optional[str] = None) -> list[dict[str, 
                 **dict(zip(("site", "host", "container"), place)),
                 "last_look": max(row["looked_at"] for row in rows),
                 "last_answer": max((row["answered_at"] for row in rows if row["answered_at"]), default=None),
-                "problem": next((f"{row['outcome']}: {row['reason']}" for row in always if row["outcome"] not in _ANSWERED), None),
+                "problem": next((f"{row['outcome'].replace('_', ' ')}: {row['reason']}" for row in always if row["outcome"] not in _ANSWERED), None),
                 "months": states,
             }
         )

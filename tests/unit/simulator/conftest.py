@@ -60,18 +60,18 @@ class Running:
         assert status == 200, (status, text)
         return json.loads(text)
 
-    def until(self, path: str, status: int = 200) -> str:
-        """Ask until the status is that one; fail after ten seconds or when the process is gone."""
+    def until(self, path: str, status: int = 200, holding: str = "") -> str:
+        """Ask until status and text are as wanted; fail after ten seconds or when the process is gone."""
         end = time.monotonic() + 10
         while True:
             assert self.process.poll() is None, self.process.communicate()
             try:
                 found, text = self.request(path)
-                if found == status:
+                if found == status and holding in text:
                     return text
             except OSError:
                 pass
-            assert time.monotonic() < end, f"{path} is not {status}"
+            assert time.monotonic() < end, f"{path} is not {status} {holding}"
             time.sleep(0.02)
 
     def stop(self) -> int:

@@ -86,7 +86,9 @@ def test_closed_months_are_noted(params: dict[str, t.Any]) -> None:
     assert spool.read_closed(params["closed"], "h1") == {"stt": {"source": "s1", "months": ["2026-01"]}}
 
 
-@pytest.mark.parametrize("more", [{"expected": [{"host": "h", "container": "c", "months": []}]}, {"harvest": "x", "expected": [{"host": "h", "container": "c", "months": ["x"]}]}])
+@pytest.mark.parametrize(
+    "more", [{"expected": [{"host": "h", "container": "c", "months": []}]}, {"harvest": "x", "expected": [{"host": "h", "container": "c", "months": ["x"]}]}]
+)
 def test_wrong_options_are_named(params: dict[str, t.Any], more: dict[str, t.Any]) -> None:
     with pytest.raises(InputError):
         ledger.append({**params, **more}, keep=True)

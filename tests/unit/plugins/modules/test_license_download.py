@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError, RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.download import Outcome
 from ansible_collections.airgap.azure_ai.plugins.modules import license_download
 
@@ -78,7 +78,7 @@ def params(tmp_path: Path) -> dict[str, t.Any]:
         "lifetime_days": 40,
         "renew_days": 30,
         "vault_id": "plant-7",
-        "vault_password_file": "/nowhere",
+        "vault_password_file": __file__,
         "vaults": {},
         "proxy": {},
         "network": "bridge",
@@ -212,3 +212,11 @@ def test_an_image_record_that_is_none_is_named(params: dict[str, t.Any]) -> None
     params["image"] = {"manifest": "sha256:" + "a" * 64}
     with pytest.raises(InputError, match="image: its record is without manifest_size, media_type, config"):
         run(params)
+
+
+def test_without_a_vault_password_nothing_is_downloaded(params: dict[str, t.Any]) -> None:
+    params["vault_password_file"] = "/nowhere/vault"
+    for check in (True, False):
+        with pytest.raises(MissingError, match="vault password file /nowhere/vault: no such file"):
+            run(params, check)
+    assert FakeDownload.runs == 0

@@ -19,7 +19,7 @@ from pathlib import Path
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, selector
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust, sign_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as records
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, registry
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
@@ -171,6 +171,12 @@ def make_keys(folder: Path) -> Keys:
 def build(store: Store, bundles: Path, keys: Keys, *tags: str, **changes: t.Any) -> Path:
     """Build a bundle; return its folder."""
     return Path(Bundles(str(bundles), store).build(compose(store, *tags, **changes), keys.builder))
+
+
+def resign(bundle: Path, keys: Keys, made: dict[str, t.Any]) -> None:
+    """Let a builder sign another manifest for the bundle."""
+    (bundle / "bundle.json").write_bytes(manifest.encoded(made))
+    sign_file(str(bundle / "bundle.json"), keys.builder, "azure-ai-bundle")
 
 
 def blobs(folder: str | Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle as builder
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, receive
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
@@ -125,6 +126,15 @@ def test_an_import_killed_in_the_middle_goes_on(bundle: Path, site: Store, keys:
     again = take(bundle, site, keys)
     assert 0 < len(again.missing) < len(parcel.missing)
     assert kit.blobs(site.path) == kit.blobs(bundle) and len(os.listdir(Path(site.path, "blobs", "sha256"))) == len(again.manifest["blobs"])
+
+
+def test_a_record_that_its_own_manifest_contradicts_is_not_taken_in(bundle: Path, site: Store, keys: kit.Keys) -> None:
+    made = json.loads((bundle / "bundle.json").read_bytes())
+    made["images"][0]["layers"].reverse()
+    kit.resign(bundle, keys, {**made, "id": manifest.identity(made)})
+    with pytest.raises(IntegrityError, match="layers are not what its own manifest says"):
+        take(bundle, site, keys)
+    assert site.holdings()["images"] == []
 
 
 def test_another_sites_bundle_is_refused(store: Store, tmp_path: Path, site: Store, keys: kit.Keys) -> None:

@@ -12,7 +12,6 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client
-
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage import faults
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import ALL, Endpoint, report
 
@@ -209,7 +208,13 @@ def test_what_is_no_endpoint_is_refused_before_anything_is_asked(url: str) -> No
 
 @pytest.mark.parametrize(
     ("limits", "concurrency"),
-    [(client.Limits(timeout=0), 1), (client.Limits(retries=-1), 1), (client.Limits(max_body=0), 1), (client.Limits(), 0), (client.Limits(timeout=float("nan")), 1)],
+    [
+        (client.Limits(timeout=0), 1),
+        (client.Limits(retries=-1), 1),
+        (client.Limits(max_body=0), 1),
+        (client.Limits(), 0),
+        (client.Limits(timeout=float("nan")), 1),
+    ],
 )
 def test_impossible_limits_are_named(limits: client.Limits, concurrency: int) -> None:
     assert client.check_limits(limits, concurrency)

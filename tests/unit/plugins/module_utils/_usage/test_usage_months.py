@@ -22,7 +22,9 @@ def test_span() -> None:
     assert months.span("2026-02", "2026-02", TODAY) == ["2026-02"]
 
 
-@pytest.mark.parametrize(("since", "until"), [("2026-13", None), ("26-01", None), ("2026-1", None), ("2026-04", None), ("2026-02", "2026-01"), ("2000-01", None)])
+@pytest.mark.parametrize(
+    ("since", "until"), [("2026-13", None), ("26-01", None), ("2026-1", None), ("2026-04", None), ("2026-02", "2026-01"), ("2000-01", None)]
+)
 def test_impossible_spans_are_named(since: str, until: str | None) -> None:
     with pytest.raises(InputError):
         months.span(since, until, TODAY)

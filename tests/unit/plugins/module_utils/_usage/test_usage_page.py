@@ -97,6 +97,15 @@ def test_an_empty_ledger_has_a_page(tmp_path: Path) -> None:
     assert "No container has reported any usage yet" in render(tmp_path)
 
 
-@pytest.mark.parametrize(("text", "shown"), [("0", "0"), ("999", "999"), ("1000", "1\u202f000"), ("-1750.25", "-1\u202f750.25"), ("12345678901234567890", "12\u202f345\u202f678\u202f901\u202f234\u202f567\u202f890")])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("0", "0"),
+        ("999", "999"),
+        ("1000", "1\u202f000"),
+        ("-1750.25", "-1\u202f750.25"),
+        ("12345678901234567890", "12\u202f345\u202f678\u202f901\u202f234\u202f567\u202f890"),
+    ],
+)
 def test_numbers_stay_exact(text: str, shown: str) -> None:
     assert page._number(text) == shown

@@ -194,7 +194,12 @@ def test_a_source_that_was_unknown_for_a_while() -> None:
     assert account(row(100, source="host:h1/c"), row(100))[1] == {"unknown_source"}
 
 
-@given(st.lists(st.tuples(st.integers(0, 99), st.sampled_from(["f1", "f2"]), st.sampled_from("cd"), st.sampled_from(["h1", "h2"]), st.sampled_from(["r0", "r1"])), max_size=20))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 99), st.sampled_from(["f1", "f2"]), st.sampled_from("cd"), st.sampled_from(["h1", "h2"]), st.sampled_from(["r0", "r1"])),
+        max_size=20,
+    )
+)
 def test_any_rows_give_ordered_intervals_and_a_sum_that_holds_every_highest(steps: list[tuple[int, str, str, str, str]]) -> None:
     given_rows = [row(value, source=source, reporter=name, container=name, host=host, resource=resource) for value, source, name, host, resource in steps]
     _units, _kinds, result = account(*given_rows)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -131,5 +130,5 @@ def test_in_memory() -> None:
 def test_the_tables_hold_what_the_hashes_cover() -> None:
     found = schema.tables()
     for table, columns in ((found.looks, schema.LOOKS), (found.readings, schema.READINGS)):
-        names: t.List[str] = [column.name for column in table.columns]
+        names: list[str] = [column.name for column in table.columns]
         assert names == ["site", "seq", *columns[1:], "prev", "hash"]

@@ -84,7 +84,13 @@ def test_other_texts_are_refused(text: object) -> None:
 
 @pytest.mark.parametrize(
     ("bind", "url"),
-    [("127.0.0.1", "http://127.0.0.1:5001"), ("0.0.0.0", "http://127.0.0.1:5001"), ("::", "http://[::1]:5001"), ("", "http://127.0.0.1:5001"), ("fd00::1", "http://[fd00::1]:5001")],
+    [
+        ("127.0.0.1", "http://127.0.0.1:5001"),
+        ("0.0.0.0", "http://127.0.0.1:5001"),
+        ("::", "http://[::1]:5001"),
+        ("", "http://127.0.0.1:5001"),
+        ("fd00::1", "http://[fd00::1]:5001"),
+    ],
 )
 def test_endpoints_of_containers(bind: str, url: str) -> None:
     found = spool.endpoints_of([{"name": "stt", "port": 5001, "bind": bind, "service": "speech_to_text", "resource": "r"}])

@@ -101,7 +101,7 @@ def test_coverage(database: Database) -> None:
         "container": "stt",
         "last_look": LATER,
         "last_answer": LATER,
-        "problem": "no_answer: because",
+        "problem": "no answer: because",
         "months": {"2026-01": "closed", "2026-02": "no_answer", "2026-03": "open"},
     }
     assert [finding["kind"] for finding in findings] == ["unanswered"]

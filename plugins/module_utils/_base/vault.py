@@ -44,11 +44,14 @@ def label(data: bytes) -> str | None:
     return (match.group(1) or b"default").decode("utf-8", "replace")
 
 
+def check_password_file(path: str) -> None:
+    """Raise MissingError when there is no password file at ``path``."""
+    if not os.path.isfile(path):
+        raise MissingError(f"vault password file {path}", "no such file", "make it with airgap.azure_ai.init or name yours in azure_ai_vault_password_file")
+
+
 def _vault(action: list[str], data: bytes, vault_id: str, password_file: str) -> bytes:
-    if not os.path.isfile(password_file):
-        raise MissingError(
-            f"vault password file {password_file}", "no such file", "make it with airgap.azure_ai.init or name yours in azure_ai_vault_password_file"
-        )
+    check_password_file(password_file)
     with tempfile.TemporaryDirectory(prefix="airgap-vault-") as private:
         command = [sys.executable, "-m", "ansible", "vault", *action, "--vault-id", f"{vault_id}@{os.path.abspath(password_file)}", "--output", "-", "-"]
         try:
@@ -77,4 +80,6 @@ def _refusal(log: str, action: str, vault_id: str, password_file: str) -> Except
     if action == "decrypt" and "Decryption failed" in log:
         return InputError(f"vault password file {password_file}", f"does not open the license of vault id {vault_id}", "use the password it was encrypted with")
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return InputError(f"vault password file {password_file}", f"ansible-vault would not {action} ({lines[-1][:200] if lines else 'no message'})")
+    return InputError(
+        f"vault password file {password_file}", f"ansible-vault would not {action} ({lines[-1][:200].replace('[ERROR]: ', '') if lines else 'no message'})"
+    )
