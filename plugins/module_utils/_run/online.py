@@ -60,7 +60,7 @@ def needed(
     :param missing: what the store no longer holds of ``have``
     """
     if have is None:
-        return "no license was downloaded for this service, tag, resource and options yet"
+        return "there is no license for this service, tag, resource and options yet"
     if have.image != image:
         return f"the license is bound to image {have.image[:19]}, the tag is now {image[:19]}"
     if missing:

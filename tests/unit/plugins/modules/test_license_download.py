@@ -98,7 +98,7 @@ def run(params: dict[str, t.Any], check: bool = False, days: int = 0) -> dict[st
 def test_check_mode_says_why_and_makes_nothing(params: dict[str, t.Any]) -> None:
     result = run(params, check=True)
     assert result["changed"]
-    assert "would be downloaded: no license was downloaded" in result["msg"]
+    assert "would be downloaded: there is no license" in result["msg"]
     assert not Path(params["store"]).exists()
 
 

@@ -42,7 +42,7 @@ class TestNeeded:
     @pytest.mark.parametrize(
         ("have", "models", "missing", "words"),
         [
-            (None, False, (), "no license was downloaded"),
+            (None, False, (), "there is no license"),
             (release(image=OTHER), False, (), "bound to image sha256:bbbbbbbbbbbb"),
             (release(), False, ("the license",), "no longer holds the license"),
             (release(), True, (), "without models"),
