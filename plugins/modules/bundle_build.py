@@ -57,6 +57,9 @@ options:
         description: Options of the container as declared.
         type: dict
         default: {}
+      release:
+        description: Id of the release to take. Without it, the one downloaded last; a store that serves several sites holds one for each vault id.
+        type: str
   os:
     description: Releases whose packages go along, for example V(debian-12).
     type: list
@@ -221,12 +224,13 @@ def _text(bundle):
 def main():
     """Read the options, run, report."""
     selector = {name: {"type": "str", "required": True} for name in ("service", "tag", "resource")}
+    optional = {"options": {"type": "dict", "default": {}}, "release": {"type": "str"}}
     module = AnsibleModule(
         argument_spec={
             "store": {"type": "path", "required": True},
             "dest": {"type": "path", "required": True},
             "site": {"type": "str", "required": True},
-            "selectors": {"type": "list", "elements": "dict", "required": True, "options": {**selector, "options": {"type": "dict", "default": {}}}},
+            "selectors": {"type": "list", "elements": "dict", "required": True, "options": {**selector, **optional}},
             "os": {"type": "list", "elements": "str", "default": []},
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "receipts": {"type": "list", "elements": "path", "default": []},

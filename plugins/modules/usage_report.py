@@ -16,7 +16,8 @@ extends_documentation_fragment:
 description:
   - Writes C(report.html), C(report.csv) and C(report.json) from the usage ledger, with the same numbers in all three.
   - The page is one file without scripts that asks for nothing from anywhere; the CSV file holds no cell that a spreadsheet takes for a formula.
-  - The time on the report is that of the last look, so a report about an unchanged ledger is an unchanged file.
+  - The time on the report is that of the last look, so a report about an unchanged ledger is an unchanged file, until a day passes
+    and licenses have a day less.
 requirements:
   - SQLAlchemy >= 2.0 and Jinja on the control node
 options:
@@ -31,8 +32,12 @@ options:
   site:
     description: Only this site. Default is every site that the ledger knows.
     type: str
+  store:
+    description:
+      - Store of the control node. It tells image and license end of the releases that the ledger saw running, for the table of licenses.
+    type: path
   releases:
-    description: What runs, for the table of licenses.
+    description: What runs, for the table of licenses, in place of what ledger and O(store) tell.
     type: list
     elements: dict
     default: []
@@ -145,14 +150,15 @@ verified:
   type: bool
 """
 
+import datetime
 import os
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import pretty
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse, pretty
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import page, report, schema
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import page, report, schema, summary
 
 
 def argument_spec() -> dict:
@@ -172,6 +178,7 @@ def argument_spec() -> dict:
         "url": needed,
         "dest": {"type": "path", "required": True},
         "site": text,
+        "store": {"type": "path"},
         "releases": {"type": "list", "elements": "dict", "default": [], "options": release},
         "commitments": {"type": "list", "elements": "dict", "default": [], "options": commitment},
     }
@@ -180,8 +187,26 @@ def argument_spec() -> dict:
 def contents(params: dict) -> tuple[dict, dict[str, bytes]]:
     """The report, and file name to bytes; :raises AirgapError: no ledger there, a parameter is wrong, the database refused."""
     with schema.Database(params["url"]).read() as connection:
-        found = report.build(connection, params["site"], params["releases"], params["commitments"])
+        releases = params["releases"] or report.bound(summary.running(connection, params["site"]), held(params.get("store")), today())
+        found = report.build(connection, params["site"], releases, params["commitments"])
     return found, {"report.html": page.render(found), "report.csv": report.as_csv(found), "report.json": pretty(found)}
+
+
+def held(store: str | None) -> list[dict]:
+    """Releases that the store holds; none without a store."""
+    if not store:
+        return []
+    path = os.path.join(store, "holdings.json")
+    try:
+        with open(path, "rb") as stream:
+            return parse(stream.read(), path)["releases"]
+    except FileNotFoundError as exc:
+        raise MissingError(f"store {store}", "no holdings.json in it", "receive a bundle first, or leave store out") from exc
+
+
+def today() -> datetime.date:
+    """The day in UTC on which license days are counted."""
+    return datetime.datetime.now(datetime.timezone.utc).date()
 
 
 def write(folder: str, files: dict[str, bytes], dry: bool) -> bool:

@@ -53,9 +53,10 @@ def find_image(holdings: Record, service: str, tag: str) -> Record | None:
     return max(found, key=lambda image: (image["fetched"], image["manifest"]), default=None)
 
 
-def find_release(holdings: Record, selector: str, image: str | None = None) -> Record | None:
-    """The release downloaded last for the selector, made for the manifest digest ``image`` if given, or None."""
-    found = [release for release in holdings["releases"] if release["selector"] == selector and image in (None, release["image"])]
+def find_release(holdings: Record, selector: str, image: str | None = None, release_id: str | None = None) -> Record | None:
+    """The release downloaded last for the selector, of the manifest digest ``image`` and of that id if given, or None."""
+    held = [release for release in holdings["releases"] if release["selector"] == selector]
+    found = [release for release in held if image in (None, release["image"]) and release_id in (None, release["id"])]
     return max(found, key=lambda release: (release.get("downloaded") or "", release["id"]), default=None)
 
 

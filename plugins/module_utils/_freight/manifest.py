@@ -35,7 +35,7 @@ def compose(
 ) -> Record:
     """Make the manifest of what ``site`` needs, out of what the store holds.
 
-    :param selectors: the site's containers as {service, tag, resource, options}; two alike count once
+    :param selectors: the site's containers as {service, tag, resource, options} and, if wished, the id of the ``release``; two alike count once
     :param systems: operating systems whose packages go along, e.g. ``debian-12``
     :param receipts: {name, digest, size} of files that the store has as blobs
     :raises MissingError: an image, a license for it, a model set or packages are not in the store
@@ -149,7 +149,7 @@ def _chosen(holdings: Record, wanted: Record) -> tuple[Record, Record, t.Optiona
     if image is None:
         raise MissingError(f"image {service}:{tag}", "not in the store", FETCH)
     name = selector_of(service, tag, resource, wanted.get("options") or {})
-    release = _holdings.find_release(holdings, name, image["manifest"])
+    release = _holdings.find_release(holdings, name, image["manifest"], wanted.get("release"))
     if release is None:
         other = _holdings.find_release(holdings, name)
         if other is not None:

@@ -56,6 +56,22 @@ def build(
     }
 
 
+def bound(deployed: t.Iterable[t.Mapping[str, str]], releases: t.Iterable[t.Mapping[str, t.Any]], today: datetime.date) -> list[dict[str, t.Any]]:
+    """Join what runs with what the store knows of its releases: rows for ``releases`` of ``build``.
+
+    :param deployed: as ``summary.running`` gives it
+    :param releases: releases as holdings have them; an unknown or undeclared end is None, never a guess
+    """
+    known = {release["id"]: release for release in releases}
+    rows = []
+    for row in deployed:
+        release = known.get(row["release"], {})
+        ends = release.get("expires")
+        days = (datetime.date.fromisoformat(ends) - today).days if ends else None
+        rows.append({**row, "image": release.get("image"), "tag": release.get("tag"), "license_days": days})
+    return rows
+
+
 def burn_down(parts: t.Sequence[Part], commitments: t.Sequence[t.Mapping[str, t.Any]]) -> tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]]:
     """Use of each commitment in whole months of its period, and a finding for every meter that no commitment matches.
 

@@ -80,6 +80,20 @@ def looks_summary(connection: t.Any, site: t.Optional[str] = None) -> list[dict[
     return [dict(zip(names, row)) for row in connection.execute(query)]
 
 
+def running(connection: t.Any, site: t.Optional[str] = None) -> list[dict[str, str]]:
+    """Per container its last known release: ``{site, host, container, service, release}``; release is empty when no look told it."""
+    looks = tables().looks
+    place = (looks.c.site, looks.c.host, looks.c.container)
+    told = sa.case((looks.c.release != "", looks.c.seq))
+    newest = sa.select(*place, sa.func.coalesce(sa.func.max(told), sa.func.max(looks.c.seq)).label("seq")).group_by(*place)
+    if site:
+        newest = newest.where(looks.c.site == site)
+    last = newest.subquery()
+    names = ("site", "host", "container", "service", "release")
+    query = sa.select(*[looks.c[name] for name in names]).join(last, sa.and_(looks.c.site == last.c.site, looks.c.seq == last.c.seq)).order_by(*place)
+    return [dict(zip(names, row)) for row in connection.execute(query)]
+
+
 def closed_months(connection: t.Any, site: t.Optional[str] = None) -> dict[tuple[str, str, str], dict[str, t.Any]]:
     """Months that were seen equal by two harvests after their end: ``{(site, host, container): {"source", "months"}}``."""
     looks = tables().looks

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import typing as t
 from pathlib import Path
@@ -72,3 +73,13 @@ def test_licenses(tmp_path: Path) -> None:
     releases = [{"host": "h2", "container": "b", "license_days": None}, {"host": "h1", "container": "a", "tag": "1", "license_days": 3}]
     found = build(tmp_path, {"all": {"M": 5}}, releases=releases)
     assert [(row["host"], row["license_days"], row["tag"]) for row in found["licenses"]] == [("h1", 3, "1"), ("h2", None, "")]
+
+
+def test_license_days_come_from_the_store_and_are_never_guessed() -> None:
+    deployed = [{"host": "h1", "container": name, "service": "s", "release": name} for name in ("declared", "undeclared", "unknown")]
+    releases = [
+        {"id": "declared", "image": "sha256:aa", "tag": "1", "expires": "2026-03-10"},
+        {"id": "undeclared", "image": "sha256:bb", "tag": "2", "expires": None},
+    ]
+    rows = report.bound(deployed, releases, datetime.date(2026, 3, 1))
+    assert [(row["image"], row["license_days"]) for row in rows] == [("sha256:aa", 9), ("sha256:bb", None), (None, None)]

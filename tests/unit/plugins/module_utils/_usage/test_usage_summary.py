@@ -105,3 +105,13 @@ def test_coverage(database: Database) -> None:
         "months": {"2026-01": "closed", "2026-02": "no_answer", "2026-03": "open"},
     }
     assert [finding["kind"] for finding in findings] == ["unanswered"]
+
+
+def test_what_runs_is_the_last_release_that_any_look_told(database: Database) -> None:
+    append(database, document("1", {"all": {"M": 1}}, release="old"), document("1", {"all": {"M": 1}}, name="mute", release=""))
+    append(database, document("2", {"all": {"M": 2}}, moment=LATER, release="new"))
+    append(database, document("3", {"all": "no_answer"}, moment=LATER, release=""))
+    with database.read() as connection:
+        found = {row["container"]: (row["host"], row["service"], row["release"]) for row in summary.running(connection, "plant-7")}
+        assert summary.running(connection, "plant-8") == []
+    assert found == {"stt": ("h1", "speech_to_text", "new"), "mute": ("h1", "speech_to_text", "")}
