@@ -35,14 +35,18 @@ class Refused(LabError):
         super().__init__(f"playbook {playbook} failed; its output is in {log} and ends with:\n{output[-3000:]}")
 
 
-def playbook(container: str, name: str, *argv: str, log: str | None = None, environment: t.Mapping[str, str] | None = None) -> str:
+def playbook(
+    container: str, name: str, *argv: str, log: str | None = None, environment: t.Mapping[str, str] | None = None, kill_after: float | None = None
+) -> str:
     """Run ``airgap.azure_ai.<name>`` as the ordinary user of a control node; return what it printed.
 
-    :raises Refused: the playbook failed.
+    :param kill_after: seconds after which ansible-playbook and its workers are killed without notice
+    :raises Refused: the playbook failed or was killed.
     """
     values = {"ANSIBLE_NOCOLOR": "1", **overlay.environment(container), **(environment or {})}
     passed = [part for key in values for part in ("--env", key)]
-    command = as_root(["docker", "exec", *passed, "--user", USER, "--workdir", HOME, container, "ansible-playbook", f"airgap.azure_ai.{name}", *argv])
+    killer = ["timeout", "--signal=KILL", str(kill_after)] if kill_after is not None else []
+    command = as_root(["docker", "exec", *passed, "--user", USER, "--workdir", HOME, container, *killer, "ansible-playbook", f"airgap.azure_ai.{name}", *argv])
     done = subprocess.run(
         command, env={**os.environ, **values}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900, check=False
     )
