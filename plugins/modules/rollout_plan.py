@@ -92,7 +92,11 @@ plan:
       type: list
       elements: dict
       returned: always
-    verify: {description: Of each declared container where and how it proves that it works (container, url, health, smoke)., type: list, elements: dict, returned: always}
+    verify:
+      description: Of each declared container where and how it proves that it works, as C(container), C(url), C(health) and C(smoke).
+      type: list
+      elements: dict
+      returned: always
     undeclared: {description: Containers on the host that are not declared (any more)., type: list, elements: str, returned: always}
     problems: {description: What stands in the way., type: list, elements: str, returned: always}
     warnings: {description: What is worth knowing., type: list, elements: str, returned: always}

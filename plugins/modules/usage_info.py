@@ -177,7 +177,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, host, months, spool
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.http import tls_context
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.transport import tls_context
 
 
 def argument_spec() -> dict:

@@ -42,7 +42,7 @@ def parse_deb822(text: str) -> t.Iterator[Source]:
     for stanza in re.split(r"\n\s*\n", text):
         lines = [line for line in stanza.splitlines() if not line.lstrip().startswith("#")]
         folded = re.sub(r"\n[ \t]+", " ", "\n".join(lines))
-        fields = {name.strip().lower(): value.split() for name, _, value in (line.partition(":") for line in folded.splitlines())}
+        fields = {name.strip().lower(): value.split() for name, _colon, value in (line.partition(":") for line in folded.splitlines())}
         if "deb" not in fields.get("types", []) or fields.get("enabled") == ["no"]:
             continue
         for uri in fields.get("uris", []):

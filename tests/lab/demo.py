@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
 import shutil
 import sys
+import textwrap
 import time
 import typing as t
 
@@ -28,6 +31,15 @@ STEPS: tuple[tuple[str, str, t.Callable[[], object]], ...] = (
 )
 
 
+def told(output: str) -> list[str]:
+    """What a playbook told its user, out of everything it printed."""
+    found: list[str] = []
+    for match in re.finditer(r'"msg": (\[.*?^ {4}\]|"(?:[^"\\]|\\.)*"$)', output, re.MULTILINE | re.DOTALL):
+        message = json.loads(match[1])
+        found += message if isinstance(message, list) else [message]
+    return found
+
+
 def walk() -> None:
     """Every step in order, each with its wall time."""
     begin = time.monotonic()
@@ -38,6 +50,8 @@ def walk() -> None:
         if name == "carry":
             path, size = t.cast("tuple[str, int]", result)
             print(f"      {size / 1e6:.1f} MB lie in {path} of the site's control node")
+        for line in told(result) if isinstance(result, str) else []:
+            print(textwrap.indent(textwrap.fill(line, 132), "      "))
         print(f"      done in {time.monotonic() - start:.1f} s", flush=True)
     print(f"\nThe road took {time.monotonic() - begin:.0f} s.\n")
 

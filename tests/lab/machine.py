@@ -75,7 +75,7 @@ def stop_engine() -> bool:
     note = state_file("dockerd.pid")
     if not note.exists():
         return False
-    pid, _, started = note.read_text().strip().partition(" ")
+    pid, _blank, started = note.read_text().strip().partition(" ")
     ours = bool(started) and _started(int(pid)) == started
     if ours:
         shell.run(shell.as_root(["kill", f"-{signal.SIGTERM.value}", pid]), check=False)

@@ -9,7 +9,7 @@ set -eu
 
 action=${1:?start or stop}
 folder=${2:?folder}
-bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
 [ -n "$bin" ] || { echo "postgres.sh: no server program below /usr/lib/postgresql; install the package postgresql" >&2; exit 1; }
 
 as_server() {

@@ -72,20 +72,21 @@ def changes(output: str) -> dict[str, int]:
 
 def init() -> None:
     """Make both control folders and let a person carry public keys and the vault password between them."""
-    for side, container in SIDES.items():
+    for container in SIDES.values():
         inside(container, "install", "-d", "-o", USER, "-g", USER, "-m", "0750", HOME)
-        playbook(container, "init", "-e", f"init_side={side}", "-e", f"azure_ai_site={SITE}", log=f"init-{side}")
-        overlay.lay(side, container, HOME)
-    _hand_over(BUILDER, f"{HOME}/keys/signing.pub", CONTROL, f"{HOME}/inbox-keys/builder.pub")
-    _hand_over(CONTROL, f"{HOME}/keys/signing.pub", BUILDER, f"{HOME}/inbox-keys/{SITE}.pub")
+    _init("connected")
+    _hand_over(BUILDER, f"{HOME}/keys/signing.pub", CONTROL, f"{HOME}/carried/builder.pub")
     _hand_over(BUILDER, f"{HOME}/keys/vault-{SITE}", CONTROL, f"{HOME}/keys/vault-{SITE}")
-    trust = {
-        "connected": (f"{HOME}/inbox-keys/{SITE}.pub", f"site@{SITE}"),
-        "site": (f"{HOME}/inbox-keys/builder.pub", "builder@headquarters,hq@headquarters"),
-    }
-    for side, (key, principal) in trust.items():
-        arguments = {"init_side": side, "azure_ai_site": SITE, "init_trust": key, "init_trust_principal": principal}
-        playbook(SIDES[side], "init", "-e", json.dumps(arguments), log=f"init-{side}-trust")
+    _init("site", init_trust=f"{HOME}/carried/builder.pub", init_trust_principal="builder@headquarters,hq@headquarters")
+    _hand_over(CONTROL, f"{HOME}/keys/signing.pub", BUILDER, f"{HOME}/carried/{SITE}.pub")
+    _init("connected", init_trust=f"{HOME}/carried/{SITE}.pub", init_trust_principal=f"site@{SITE}")
+
+
+def _init(side: str, **trust: str) -> None:
+    """Run init on one side and lay the lab over its example inventories."""
+    container = SIDES[side]
+    playbook(container, "init", "-e", json.dumps({"init_side": side, "azure_ai_site": SITE, **trust}), log=f"init-{side}{'-trust' * bool(trust)}")
+    overlay.lay(side, container, HOME)
 
 
 def bundle(*argv: str, **options: t.Any) -> str:

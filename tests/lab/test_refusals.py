@@ -108,7 +108,7 @@ def builder(walked: dict[str, str]) -> t.Iterator[None]:
 def test_a_wrong_key_names_the_resource(builder: None) -> None:
     output = refused(road.BUILDER, "bundle", *elsewhere(), environment={"AZURE_AI_SPEECH_KEY": "wrong-key-of-nobody"})
     assert "speech-dc0" in output and "key" in output and "wrong-key-of-nobody" not in output
-    assert inside(road.BUILDER, "sh", "-c", f"ls {FRESH}/bundles") == ""
+    assert inside(road.BUILDER, "sh", "-c", f"find {FRESH} -name bundle.json") == ""
 
 
 def test_a_refused_eula_is_told(builder: None) -> None:

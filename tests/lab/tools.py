@@ -81,5 +81,5 @@ def _scripts(tree: Path) -> None:
     programs = configparser.ConfigParser()
     programs.read(next(tree.glob("ansible_core-*.dist-info/entry_points.txt")))
     for program, target in programs["console_scripts"].items():
-        module, _, name = target.partition(":")
+        module, _colon, name = target.partition(":")
         shell.write_whole(tree / "scripts" / program, _SCRIPT.format(module=module.strip(), name=name.strip()), 0o755)

@@ -97,7 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _dispatch(self, body: bytes) -> bytes:
         parts = urllib.parse.urlsplit(self.path)
-        name, _, action = parts.path.strip("/").partition("/")
+        name, _slash, action = parts.path.strip("/").partition("/")
         if not name:
             return b'{"status": "alive"}'
         resource = self._authorise(name)

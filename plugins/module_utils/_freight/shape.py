@@ -8,6 +8,7 @@ The normative description is docs/bundle-format.md. This file is private to the 
 
 from __future__ import annotations
 
+import collections
 import re
 import typing as t
 
@@ -199,8 +200,7 @@ def _unique(manifest: dict[str, t.Any]) -> t.Iterator[str]:
 
 
 def _twice(values: list[t.Any]) -> list[t.Any]:
-    seen: set[t.Any] = set()
-    return [value for value in values if value in seen or seen.add(value)]  # type: ignore[func-returns-value]
+    return [value for value, count in collections.Counter(values).items() if count > 1]
 
 
 def _bound(manifest: dict[str, t.Any]) -> t.Iterator[str]:

@@ -20,7 +20,7 @@ _LOG_LINE = re.compile(r'level=(?:fatal|error) msg="((?:[^"\\]|\\.)*)"')
 _REASONS: tuple[tuple[str, type[AirgapError], str, str], ...] = (
     (r"manifest unknown|name unknown|repository name not known|not found", MissingError, "the registry has no such tag", "look at repository and tag"),
     (
-        r"unauthorized|authentication required|access denied|denied:|403 \(Forbidden\)|401",
+        r"unauthorized|authentication required|access denied|denied:|403 \(Forbidden\)|\b401\b",
         RemoteError,
         "the registry refuses us",
         "log in (skopeo login --authfile) and name that file in authfile",
@@ -37,7 +37,7 @@ _REASONS: tuple[tuple[str, type[AirgapError], str, str], ...] = (
         "the registry speaks plain HTTP",
         "use its TLS port; validate_certs=false only for a registry on this machine",
     ),
-    (r"toomanyrequests|429", RemoteError, "the registry asks us to come back later", "run again after some minutes"),
+    (r"toomanyrequests|\b429\b", RemoteError, "the registry asks us to come back later", "run again after some minutes"),
     (r"no space left", RemoteError, "no space left on the disk of the store", "make room and run again: whole layers are kept"),
     (
         r"connection refused|no such host|i/o timeout|no route to host|network is unreachable|EOF|pinging container registry|deadline",

@@ -16,8 +16,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.http import NoAnswer, Session, Target, tls_context
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import BadAnswer, parse_body
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.transport import NoAnswer, Session, Target, tls_context
 
 RECORDS = "/records/usage-logs"
 _AGAIN = (408, 429, 500, 502, 503, 504)  # a container that starts or is busy

@@ -26,9 +26,11 @@ ATTRIBUTES = ("source", "reporter", "service", "container", "release", "resource
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}
 
 
-def file_name(host: str) -> str:
-    """File name for a host; whatever the inventory calls it, it stays one name in one folder."""
-    return urllib.parse.quote(host, safe="").replace(".", "%2E", 1 if host.startswith(".") else 0) + ".json"
+def file_name(*words: str) -> str:
+    """File name for a host, or for a harvest and a host; whatever they are called, it stays one name in one folder, and another for other words."""
+    *first, last = (urllib.parse.quote(word, safe="") for word in words)
+    name = "--".join([*(word.replace("-", "%2D") for word in first), last])
+    return ("%2E" + name[1:] if name.startswith(".") else name) + ".json"
 
 
 def endpoints_of(containers: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
@@ -81,7 +83,9 @@ class Plan(t.NamedTuple):
         passed = {key: value for key, value in args.items() if key not in _OWN}
         # The month is this clock's, not the host's: all hosts of a harvest are asked for the same.
         passed.update(endpoints=endpoints, compact=True, **({"since": asked[0], "until": asked[-1]} if asked else {}))
-        return cls(os.path.join(args["spool"], file_name(args["host"])), args["site"], args["host"], args["harvest"], asked, passed)
+        # A file of its own for each harvest: what an interrupted one left still reaches the ledger, under its own name.
+        path = os.path.join(args["spool"], file_name(args["harvest"], args["host"]))
+        return cls(path, args["site"], args["host"], args["harvest"], asked, passed)
 
     def silence(self, reason: str) -> dict[str, t.Any]:
         """The answer of this host when it gives none."""
@@ -111,7 +115,7 @@ class Folder:
         self._path = path
 
     def load(self, site: str) -> tuple[list[tuple[str, dict[str, t.Any]]], list[tuple[str, str]]]:
-        """Documents of ``site`` as (file name, document), and refused files as (file name, why). Nothing is moved yet."""
+        """Documents of ``site`` as (file name, document), oldest first, and refused files as (file name, why). Nothing is moved yet."""
         good: list[tuple[str, dict[str, t.Any]]] = []
         refused: list[tuple[str, str]] = []
         names = sorted(os.listdir(self._path)) if os.path.isdir(self._path) else []
@@ -126,7 +130,7 @@ class Folder:
                 good.append((name, found))
             except InputError as exc:
                 refused.append((name, str(exc)))
-        return good, refused
+        return sorted(good, key=lambda item: item[1]["spooled_at"]), refused
 
     def archive(self, good: t.Iterable[tuple[str, dict[str, t.Any]]], refused: t.Iterable[tuple[str, str]]) -> None:
         """Move documents to ``../done/<harvest>/`` and refused files to ``../refused/``."""

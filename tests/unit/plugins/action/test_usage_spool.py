@@ -46,7 +46,7 @@ def args(tmp_path: Path) -> dict[str, t.Any]:
 
 
 def spooled(args: dict[str, t.Any]) -> dict[str, t.Any]:
-    return spool.load_document((Path(args["spool"]) / "h1.json").read_bytes(), "it")["answer"]
+    return spool.load_document((Path(args["spool"]) / "x--h1.json").read_bytes(), "it")["answer"]
 
 
 def good() -> dict[str, t.Any]:

@@ -19,7 +19,7 @@ SENTIMENT = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port
 MODULES = {"api_keys": api_keys, "catalog": catalog, "wants": wants}
 
 
-class HostVars(dict):  # type: ignore[type-arg]
+class HostVars(dict):
     """Variables by host, as a lookup sees them."""
 
     def raw_get(self, host: str) -> t.Any:

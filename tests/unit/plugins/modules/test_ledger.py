@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import schema, spool
 from ansible_collections.airgap.azure_ai.plugins.modules import ledger
-from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import document
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import document, rows
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def params(tmp_path: Path) -> dict[str, t.Any]:
 def put(params: dict[str, t.Any], made: dict[str, t.Any]) -> None:
     folder = Path(params["spool"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / spool.file_name(made["host"])).write_text(json.dumps(made))
+    (folder / spool.file_name(made["harvest"], made["host"])).write_text(json.dumps(made))
 
 
 def test_append_archive_and_again(params: dict[str, t.Any]) -> None:
@@ -37,9 +37,25 @@ def test_append_archive_and_again(params: dict[str, t.Any]) -> None:
     assert done["lines"] == ["h1 stt: no_answer, because (2026-01)"]
     assert done["heads"]["readings"]["seq"] == 1
     assert list(Path(params["spool"]).iterdir()) == []
-    archived = Path(params["spool"]).parent / "done/x/h1.json"
+    archived = Path(params["spool"]).parent / "done/x/x--h1.json"
     put(params, json.loads(archived.read_text()))
     assert {key: ledger.append(params, keep=True)[key] for key in ("changed", "looks", "new")} == {"changed": False, "looks": 0, "new": 0}
+
+
+def test_an_interrupted_harvest_is_appended_by_the_next(params: dict[str, t.Any]) -> None:
+    put(params, document("x", {"all": {"M": 1}}, "2026-03-10T00:00:00Z"))
+    put(params, document("x", {"all": "no_answer"}, "2026-03-10T00:00:00Z", host="h2"))
+    put(params, document("y", {"all": {"M": 2}}, "2026-03-11T00:00:00Z"))
+    put(params, document("y", {"all": {"M": 5}}, "2026-03-11T00:00:00Z", host="h2", source="s2"))
+    done = ledger.append(params, keep=True)
+    assert (done["looks"], done["new"]) == (4, 3)
+    database = schema.Database(params["url"])
+    assert rows(database, "looks", "harvest", "host", "outcome") == [("x", "h1", "usage"), ("x", "h2", "no_answer"), ("y", "h1", "usage"), ("y", "h2", "usage")]
+    assert rows(database, "readings", "host", "quantity") == [("h1", "1"), ("h1", "2"), ("h2", "5")]
+    beside = Path(params["spool"]).parent
+    assert sorted(str(item.relative_to(beside)) for item in beside.glob("done/*/*")) == [
+        f"done/{harvest}/{harvest}--{host}.json" for harvest in "xy" for host in ("h1", "h2")
+    ]
 
 
 def test_looks_alone_are_no_change(params: dict[str, t.Any]) -> None:
@@ -57,7 +73,7 @@ def test_check_mode_says_the_same_and_leaves_nothing(params: dict[str, t.Any], b
     put(params, document("y", {"all": {"M": 2}}))
     dry = ledger.append(params, keep=False)
     assert Path(params["url"]).exists() == before
-    assert [item.name for item in Path(params["spool"]).iterdir()] == ["h1.json"]
+    assert [item.name for item in Path(params["spool"]).iterdir()] == ["y--h1.json"]
     assert ledger.append(params, keep=True) == dry
 
 
@@ -67,8 +83,8 @@ def test_bad_files_are_refused_and_named(params: dict[str, t.Any]) -> None:
     (Path(params["spool"]) / "h3.json").write_text("{")
     done = ledger.append(params, keep=True)
     assert done["new"] == 1
-    assert [(item["host"], item["kind"]) for item in done["failures"]] == [("h2.json", "bad_spool"), ("h3.json", "bad_spool")]
-    assert sorted(item.name for item in (Path(params["spool"]).parent / "refused").iterdir()) == ["h2.json", "h3.json"]
+    assert [(item["host"], item["kind"]) for item in done["failures"]] == [("h3.json", "bad_spool"), ("x--h2.json", "bad_spool")]
+    assert sorted(item.name for item in (Path(params["spool"]).parent / "refused").iterdir()) == ["h3.json", "x--h2.json"]
 
 
 def test_expected_hosts_that_left_nothing(params: dict[str, t.Any]) -> None:

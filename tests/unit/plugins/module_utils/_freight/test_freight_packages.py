@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,18 @@ from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freigh
 MIRRORS = sources.Mirrors("http://mirror.example/debian", "http://mirror.example/debian-security")
 
 
-def request(tmp_path: Path, **changes: object) -> packages.Request:
+def request(tmp_path: Path, **changes: t.Any) -> packages.Request:
     keyring = tmp_path / "keyring.gpg"
     keyring.write_bytes(b"")
-    options = {"system": "debian-12", "architecture": "amd64", "packages": ("docker.io",), "mirrors": MIRRORS, "keyring": str(keyring), **changes}
-    return packages.Request(**options)  # type: ignore[arg-type]
+    options: dict[str, t.Any] = {
+        "system": "debian-12",
+        "architecture": "amd64",
+        "packages": ("docker.io",),
+        "mirrors": MIRRORS,
+        "keyring": str(keyring),
+        **changes,
+    }
+    return packages.Request(**options)
 
 
 @pytest.mark.parametrize(
@@ -108,47 +116,3 @@ def test_aptitudes_are_private(tmp_path: Path) -> None:
 def test_failures_are_one_clear_line(said: str, error: type[Exception], text: str) -> None:
     found = packages.explain("debian-12", said)
     assert isinstance(found, error) and text in str(found) and "\n" not in str(found)
-
-
-STANZAS = """# comment
-Types: deb deb-src
-URIs: http://m/debian
-Suites: bookworm
- bookworm-updates
-# in between
-Components: main contrib
-Signed-By: /x
-
-Enabled: no
-Types: deb
-URIs: http://disabled/debian
-Suites: bookworm
-Components: main
-
-Types: deb
-URIs: http://m/debian-security
-Suites: bookworm-security
-Components: main
-"""
-LINES = """# deb http://commented/debian bookworm main
-deb [arch=amd64 signed-by=/x] http://m/debian bookworm main contrib # tail
-deb-src http://source/debian bookworm main
-deb http://m/debian-security bookworm-security main
-deb https://third.example/apt cloud-bookworm main
-"""
-
-
-@pytest.mark.parametrize("found", [sources.parse_stanzas(STANZAS), sources.parse_lines(LINES)])
-def test_both_styles_give_the_same_mirrors(found: list[sources.Source]) -> None:
-    assert sources.choose(found) == ("http://m/debian", "http://m/debian-security")
-
-
-def test_a_machine_without_debian_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="name one in mirror"):
-        sources.own(str(tmp_path))
-    (tmp_path / "sources.list").write_text("deb http://m/debian trixie main\n")
-    assert sources.own(str(tmp_path)) == ("http://m/debian", "http://m/debian-security")
-    (tmp_path / "sources.list").unlink()
-    (tmp_path / "sources.list.d").mkdir()
-    (tmp_path / "sources.list.d" / "debian.sources").write_text(STANZAS)
-    assert sources.own(str(tmp_path)).security == "http://m/debian-security"

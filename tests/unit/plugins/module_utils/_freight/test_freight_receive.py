@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle as builder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, receive
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
@@ -111,11 +113,11 @@ def test_a_truncated_or_missing_blob_is_named_before_anything_is_touched(bundle:
 def test_an_import_killed_in_the_middle_goes_on(bundle: Path, site: Store, keys: kit.Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     parcel, count, put = receive.judge(str(bundle), site, kit.SITE, keys.trust), [], Store.put_stream
 
-    def die(self: Store, *arguments: object, **options: object) -> object:
+    def die(self: Store, *arguments: t.Any, **options: t.Any) -> object:
         count.append(1)
         if len(count) == 4:
             raise KeyboardInterrupt
-        return put(self, *arguments, **options)  # type: ignore[arg-type]
+        return put(self, *arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "put_stream", die)
@@ -179,7 +181,12 @@ def test_receipts_are_laid_out_by_name(store: Store, tmp_path: Path, site: Store
 def test_the_clock_cannot_be_before_the_last_bundle(bundle: Path, site: Store, keys: kit.Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     take(bundle, site, keys)
     seen = []
-    monkeypatch.setattr(receive.verify, "open_manifest", lambda _path, trust: seen.append(trust.earliest) or (_ for _ in ()).throw(InputError("x", "y")))
+
+    def refuse(_path: str, trust: Trust) -> t.NoReturn:
+        seen.append(trust.earliest)
+        raise InputError("x", "y")
+
+    monkeypatch.setattr(receive.verify, "open_manifest", refuse)
     with pytest.raises(InputError):
         take(bundle, site, keys)
     assert seen == [1769860800]  # 2026-01-31T12:00:00Z

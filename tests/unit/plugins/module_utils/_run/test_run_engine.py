@@ -130,5 +130,5 @@ def test_an_engine_that_stops_reading_is_still_heard(tmp_path: Path) -> None:
 
     threading.Thread(target=serve, daemon=True).start()
     with pytest.raises(RemoteError, match="no space left on device|the connection broke"):
-        Engine(path).load(b"x" * 65536 for _ in range(10000))
+        Engine(path).load(b"x" * 65536 for _chunk in range(10000))
     listener.close()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import typing as t
 from pathlib import Path
@@ -106,6 +107,13 @@ def test_a_host_name_is_one_file_name(host: str, tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == [name]
 
 
+def test_no_two_harvests_or_hosts_share_a_file() -> None:
+    words = ["".join(letters) for length in (1, 2, 3) for letters in itertools.product("a-./", repeat=length)] + ["%2D", "-%2D", "%2Ea"]
+    names = [spool.file_name(*pair) for pair in itertools.product(words, repeat=2)]
+    assert len(set(names)) == len(names)
+    assert not any(name.startswith(".") or "/" in name for name in names)
+
+
 def plan(tmp_path: Path, **more: object) -> spool.Plan:
     args = {"spool": str(tmp_path / "ledger/spool"), "site": "s", "host": "h1", "harvest": "x", "endpoints": ENDPOINTS, "timeout": 3}
     return spool.Plan.of({**args, **more})
@@ -122,7 +130,7 @@ def test_a_plan_passes_on_what_the_host_needs(tmp_path: Path) -> None:
 def test_silence_names_every_scope(tmp_path: Path) -> None:
     found = plan(tmp_path, since="2026-01", until="2026-02")
     found.write(found.silence("host not\nreached"))
-    path = tmp_path / "ledger/spool/h1.json"
+    path = tmp_path / "ledger/spool/x--h1.json"
     assert path.stat().st_mode & 0o777 == 0o600
     document = spool.load_document(path.read_bytes(), "it")
     assert [item["scope"] for item in document["answer"]["failures"]] == ["2026-01", "2026-02", "all"]
@@ -161,3 +169,10 @@ def test_a_folder_is_read_and_archived(tmp_path: Path) -> None:
     assert sorted(item.name for item in (tmp_path / "refused").iterdir()) == ["h2.json", "h3.json"]
     assert [item.name for item in folder.iterdir()] == [".airgap-1.json"]
     assert spool.Folder(str(tmp_path / "nowhere")).load("s") == ([], [])
+
+
+def test_documents_come_oldest_first(tmp_path: Path) -> None:
+    for name, moment in (("a", "2026-03-03T00:00:00Z"), ("b", "2026-03-01T00:00:00Z"), ("c", "2026-03-02T00:00:00Z")):
+        (tmp_path / f"{name}.json").write_text(json.dumps(spool.document("s", "h1", name, answer(), moment)))
+    found, _refused = spool.Folder(str(tmp_path)).load("s")
+    assert [document["harvest"] for _name, document in found] == ["b", "c", "a"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import http
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import transport
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import ALL, Endpoint, report
 
 
@@ -29,7 +29,7 @@ def get(server: Endpoint, certificate: Path, context: ssl.SSLContext, host: str 
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     server.socket = tls.wrap_socket(server.socket, server_side=True)
-    session = http.Session(http.Target(f"https://{host}:{server.server_address[1]}"), 2, 1000, context)
+    session = transport.Session(transport.Target(f"https://{host}:{server.server_address[1]}"), 2, 1000, context)
     try:
         return session.get(ALL)
     finally:
@@ -38,30 +38,30 @@ def get(server: Endpoint, certificate: Path, context: ssl.SSLContext, host: str 
 
 def test_a_trusted_certificate(certificate: Path) -> None:
     with Endpoint({ALL: report()}) as server:
-        assert get(server, certificate, http.tls_context(str(certificate.with_suffix(".crt")), True)) == (200, report())
+        assert get(server, certificate, transport.tls_context(str(certificate.with_suffix(".crt")), True)) == (200, report())
 
 
 def test_an_unknown_certificate_is_refused(certificate: Path) -> None:
-    with Endpoint({ALL: report()}) as server, pytest.raises(http.NoAnswer, match="certificate refused"):
-        get(server, certificate, http.tls_context(None, True))
+    with Endpoint({ALL: report()}) as server, pytest.raises(transport.NoAnswer, match="certificate refused"):
+        get(server, certificate, transport.tls_context(None, True))
     assert server.asked == []
 
 
 def test_another_name_is_refused(certificate: Path) -> None:
-    with Endpoint({ALL: report()}) as server, pytest.raises(http.NoAnswer, match="certificate refused"):
-        get(server, certificate, http.tls_context(str(certificate.with_suffix(".crt")), True), "127.0.0.1")
+    with Endpoint({ALL: report()}) as server, pytest.raises(transport.NoAnswer, match="certificate refused"):
+        get(server, certificate, transport.tls_context(str(certificate.with_suffix(".crt")), True), "127.0.0.1")
 
 
 def test_checks_can_be_switched_off(certificate: Path) -> None:
     with Endpoint({ALL: report()}) as server:
-        assert get(server, certificate, http.tls_context(None, False))[0] == 200
+        assert get(server, certificate, transport.tls_context(None, False))[0] == 200
 
 
 def test_a_missing_ca_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="ca_path .*nowhere"):
-        http.tls_context(str(tmp_path / "nowhere"), True)
+        transport.tls_context(str(tmp_path / "nowhere"), True)
 
 
 def test_target() -> None:
-    target = http.Target("https://[::1]/speech/")
+    target = transport.Target("https://[::1]/speech/")
     assert (target.tls, target.host, target.port, target.prefix, target.base) == (True, "::1", 443, "/speech", "https://[::1]/speech")
