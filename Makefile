@@ -10,7 +10,7 @@ PYTHON := $(ENV) python
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test lint unit sanity lab bench build clean
+.PHONY: help demo demo-clean test lint unit sanity integration lab bench build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,8 +21,8 @@ demo: ## builder, medium, two air-gapped hosts, rollout, usage report: the whole
 demo-clean: ## remove what the demo left on this machine
 	@python3 -m tests.lab.demo --clean
 
-test: ## lint, unit, sanity and lab, with a summary
-	@$(GATE) lint unit sanity lab
+test: ## lint, unit, sanity, integration and lab, with a summary
+	@$(GATE) lint unit sanity integration lab
 
 lint: ## formatters, linters, types and the rules of the house
 	@$(GATE) lint
@@ -32,6 +32,9 @@ unit: ## unit tests
 
 sanity: ## ansible-test sanity and ansible-doc, no exclusions
 	@$(GATE) sanity
+
+integration: ## the ledger in a real PostgreSQL, memory with images of real size
+	@$(GATE) integration
 
 lab: ## real hosts behind a real air gap, on this machine
 	@$(GATE) lab

@@ -4,13 +4,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # A PostgreSQL server of its own in a folder, reached through a socket in it: postgres.sh start|stop FOLDER
-# `start` prints the URL. Needs Debian's package postgresql; as root the server runs as user postgres.
+# `start` prints the URL; as root the server runs as user postgres. `postgres.sh install` gets Debian's package
+# postgresql, if it is not there, without the service that the package would make and start.
 set -eu
 
-action=${1:?start or stop}
-folder=${2:?folder}
+action=${1:?install, start or stop}
+[ "$action" = install ] || folder=${2:?folder}
 bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
-[ -n "$bin" ] || { echo "postgres.sh: no server program below /usr/lib/postgresql; install the package postgresql" >&2; exit 1; }
+[ -n "$bin" ] || [ "$action" = install ] || { echo "postgres.sh: no server program below /usr/lib/postgresql; run postgres.sh install" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+get() {
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "$@" >/dev/null
+}
 
 as_server() {
     if [ "$(id -u)" = 0 ]; then
@@ -22,6 +31,14 @@ as_server() {
 }
 
 case $action in
+install)
+    [ -z "$bin" ] || exit 0
+    as_root apt-get -qq update
+    get postgresql-common
+    as_root sed -i 's/^#create_main_cluster = true/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+    get postgresql
+    as_root sed -i 's/^create_main_cluster = false/#create_main_cluster = true/' /etc/postgresql-common/createcluster.conf
+    ;;
 start)
     mkdir -p "$folder"
     [ "$(id -u)" != 0 ] || chown postgres: "$folder"
@@ -34,7 +51,7 @@ stop)
     as_server "$bin/pg_ctl" -D "$folder/data" -m immediate -w stop >/dev/null
     ;;
 *)
-    echo "postgres.sh: start or stop, not $action" >&2
+    echo "postgres.sh: install, start or stop, not $action" >&2
     exit 1
     ;;
 esac

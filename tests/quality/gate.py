@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs gates (lint, unit, sanity, lab) step by step: python tests/quality/gate.py GATE…
+"""Runs gates (lint, unit, sanity, integration, lab) step by step: python tests/quality/gate.py GATE…
 
 A step that passes prints one line, a step that fails prints all it said. Every step runs, whatever failed before;
 the exit status is 1 when one failed. Steps marked ``live`` show their output as it comes.
@@ -57,6 +57,10 @@ GATES: dict[str, tuple[Step, ...]] = {
     "sanity": (
         Step("ansible-test", (SANITY,)),
         Step("ansible-doc", (sys.executable, "tests/quality/documented.py")),
+    ),
+    "integration": (
+        Step("PostgreSQL", ("tests/lab/postgres.sh", "install")),
+        Step("pytest", (*PYTEST, "tests/integration"), live=True),
     ),
     "lab": (
         Step("scenarios", (*PYTEST, "tests/lab"), live=True),

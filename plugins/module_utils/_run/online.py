@@ -92,7 +92,7 @@ def steps(entry: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], endpoint
     :raises InputError: a placeholder without a value, or a step that makes nothing.
     """
     values = {"endpoint": endpoint.rstrip("/"), "api_key": api_key, **{f"options.{name}": flat(value) for name, value in options.items()}}
-    found = []
+    found: list[Step] = []
     for raw in entry.get("online", []):
         name = str(raw.get("name", f"step {len(found) + 1}"))
         wanted = {key: flat(value) for key, value in raw.get("settings", {}).items() if _declared(flat(value), values)}
@@ -168,7 +168,7 @@ def check_paths(settings: t.Mapping[str, str], root: str, present: t.Iterable[st
     :param present: paths of the files, relative to ``root``
     :raises RemoteError: a setting names a path that no file lies at or under.
     """
-    known = set()
+    known: set[str] = set()
     for path in present:
         parts = path.split("/")
         known.update("/".join(parts[: count + 1]) for count in range(len(parts)))

@@ -39,22 +39,22 @@ class FakeEngine:
 
 class FakeDownload:
     runs = 0
-    error: Exception | None = None
+    refused = False
 
     def __init__(self, *arguments: object) -> None:
         pass
 
     def run(self, _steps: object, sink: t.Callable[..., str]) -> Outcome:
         FakeDownload.runs += 1
-        if FakeDownload.error:
-            raise FakeDownload.error
+        if FakeDownload.refused:
+            raise RemoteError("x", "refused")
         digest = sink("a/w.bin", io.BytesIO(b"weights"), 7)
         return Outcome(LICENSE, "license.dat", {"MODELS": "/models/a"}, [{"path": "a/w.bin", "digest": digest, "size": 7}])
 
 
 @pytest.fixture(autouse=True)
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakeDownload.runs, FakeDownload.error = 0, None
+    FakeDownload.runs, FakeDownload.refused = 0, False
     monkeypatch.setattr(license_download, "ArchiveEngine", FakeEngine)
     monkeypatch.setattr(license_download, "Download", FakeDownload)
     header = "$ANSIBLE_VAULT;1.2;AES256;"
@@ -195,11 +195,11 @@ def test_an_empty_key_matters_only_when_something_is_downloaded(params: dict[str
 
 
 def test_a_refusal_leaves_the_store_as_it_was(params: dict[str, t.Any]) -> None:
-    FakeDownload.error = RemoteError("x", "refused")
+    FakeDownload.refused = True
     with pytest.raises(RemoteError):
         run(params)
     assert Store(params["store"]).holdings()["releases"] == []
-    FakeDownload.error = None
+    FakeDownload.refused = False
     assert run(params)["changed"]
 
 

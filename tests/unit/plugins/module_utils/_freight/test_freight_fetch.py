@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, skopeo
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit

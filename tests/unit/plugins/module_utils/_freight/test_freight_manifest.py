@@ -3,10 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import copy
 import json
 import random
-import typing as t
 from pathlib import Path
 
 import jsonschema

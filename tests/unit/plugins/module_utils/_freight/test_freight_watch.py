@@ -1,0 +1,61 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs that fetch: their bytes are counted, and they end when none come any more."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import watch
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "INTERVAL", 0.02)
+
+
+def test_status_output_and_environment(tmp_path: Path) -> None:
+    done = watch.run(["sh", "-c", 'echo "$WORD $LC_ALL"; echo bad >&2; exit 3'], 20, environment={"WORD": "hello"})
+    assert done == (3, b"hello C\n", "bad\n")
+
+
+def test_every_byte_that_comes_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"12345")
+    steps: list[int] = []
+    script = f"cd {tmp_path}; printf abc > new; sleep 0.1; printf defg >> new; mkdir deep; printf hi > deep/more"
+    watch.run(["sh", "-c", script], 20, [str(tmp_path)], steps.append)
+    assert sum(steps) == 9
+    assert len(steps) >= 2
+
+
+def test_a_program_that_brings_nothing_is_ended_with_its_children(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    with pytest.raises(RemoteError, match=r"sh: no byte came in 0\.3 s"):
+        watch.run(["sh", "-c", f"sleep 60 & echo $! > {note}; wait"], 0.3)
+    child, limit = int(note.read_text()), time.monotonic() + 5
+    while _runs(child) and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert not _runs(child)
+
+
+def test_one_that_goes_on_bringing_may_take_longer_than_the_time_limit(tmp_path: Path) -> None:
+    script = f"for i in 1 2 3 4 5 6 7 8; do printf x >> {tmp_path}/file; sleep 0.1; done"
+    assert watch.run(["sh", "-c", script], 0.5, [str(tmp_path)]).returncode == 0
+
+
+def test_a_missing_program_is_named() -> None:
+    with pytest.raises(MissingError, match="install the package that brings no-such-program"):
+        watch.run(["no-such-program"], 1)
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there and no zombie that waits for its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
