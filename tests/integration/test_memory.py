@@ -63,7 +63,7 @@ class ReadingEngine(FakeEngine):
         self.record, self.received = record, 0
         engine = self
 
-        class Handler(self.server.RequestHandlerClass):  # type: ignore[name-defined]
+        class Handler(self.server.RequestHandlerClass):
             def _body(self) -> bytes:
                 if not self.path.endswith("/images/load?quiet=1"):
                     return super()._body()

@@ -75,10 +75,10 @@ def init() -> None:
     for container in SIDES.values():
         inside(container, "install", "-d", "-o", USER, "-g", USER, "-m", "0750", HOME)
     _init("connected")
-    _hand_over(BUILDER, f"{HOME}/keys/signing.pub", CONTROL, f"{HOME}/carried/builder.pub")
-    _hand_over(BUILDER, f"{HOME}/keys/vault-{SITE}", CONTROL, f"{HOME}/keys/vault-{SITE}")
+    hand_over(BUILDER, f"{HOME}/keys/signing.pub", CONTROL, f"{HOME}/carried/builder.pub")
+    hand_over(BUILDER, f"{HOME}/keys/vault-{SITE}", CONTROL, f"{HOME}/keys/vault-{SITE}")
     _init("site", init_trust=f"{HOME}/carried/builder.pub", init_trust_principal="builder@headquarters,hq@headquarters")
-    _hand_over(CONTROL, f"{HOME}/keys/signing.pub", BUILDER, f"{HOME}/carried/{SITE}.pub")
+    hand_over(CONTROL, f"{HOME}/keys/signing.pub", BUILDER, f"{HOME}/carried/{SITE}.pub")
     _init("connected", init_trust=f"{HOME}/carried/{SITE}.pub", init_trust_principal=f"site@{SITE}")
 
 
@@ -145,7 +145,7 @@ def read(container: str, path: str) -> bytes:
     return run(as_root(["docker", "exec", container, "cat", path])).stdout
 
 
-def _hand_over(source: str, path: str, target: str, destination: str) -> None:
+def hand_over(source: str, path: str, target: str, destination: str) -> None:
     """What a trusted person carries: one small file, 0600, into the control folder of the other side."""
     content = read(source, path)
     inside(target, "install", "-d", "-o", USER, "-g", USER, "-m", "0700", destination.rpartition("/")[0])

@@ -80,7 +80,9 @@ def test_a_truncated_blob_is_named_and_nothing_is_imported(bundle: str) -> None:
     inside(road.CONTROL, "truncate", "-s", "100", f"{bundle}/blobs/sha256/{layer}")
     output = receive_damaged()
     assert layer[:12] in output and manifest["images"][0]["service"] in output
-    assert inside(road.CONTROL, "sh", "-c", f"ls {FRESH}/store/blobs/sha256/{layer} 2>/dev/null; cat {FRESH}/store/holdings.json 2>/dev/null | grep -c {layer}; true") in ("", "0")
+    assert inside(
+        road.CONTROL, "sh", "-c", f"ls {FRESH}/store/blobs/sha256/{layer} 2>/dev/null; cat {FRESH}/store/holdings.json 2>/dev/null | grep -c {layer}; true"
+    ) in ("", "0")
 
 
 def test_an_altered_manifest_is_refused_before_it_is_read(bundle: str) -> None:

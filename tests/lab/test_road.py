@@ -70,6 +70,17 @@ def test_walking_again_changes_nothing(walked: dict[str, str]) -> None:
     assert set(road.changes(road.rollout("--check", log="again-check")).values()) == {0}
 
 
+def test_a_sites_wants_build_the_same_bundle_without_the_fleet_layer(walked: dict[str, str]) -> None:
+    """The builder knows no host of the site and, here, no declaration either: what the site wrote and signed is enough."""
+    before = road.newest_bundle()
+    for name in ("wants.json", "wants.json.sig"):
+        road.hand_over(road.CONTROL, f"{road.HOME}/outbox/{name}", road.BUILDER, f"{road.HOME}/carried/{name}")
+    layers = {"ANSIBLE_INVENTORY": "inventories/connected,inventories/lab"}
+    output = road.bundle("-e", f"bundle_wants={road.HOME}/carried/wants.json", environment=layers, log="bundle-wants")
+    assert set(road.changes(output).values()) == {0}
+    assert road.newest_bundle() == before
+
+
 def test_verify_alone_asks_every_container(walked: dict[str, str]) -> None:
     output = road.playbook(road.CONTROL, "verify")
     assert output.count("answer | Send its smoke request") == len(SERVICES)
