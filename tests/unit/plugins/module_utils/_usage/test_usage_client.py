@@ -15,7 +15,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import clie
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage import faults
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import ALL, Endpoint, report
 
-QUICK = client.Limits(timeout=0.4, retries=0, max_body=100_000)
+# The time limit leaves a busy machine room: a good answer must always come within it.
+QUICK = client.Limits(timeout=1, retries=0, max_body=100_000)
 MARCH = "/records/usage-logs/03/2026"
 
 
@@ -69,9 +70,9 @@ def test_a_kept_connection_that_was_closed_is_no_failure() -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "words"),
     [
-        (faults.hang, "no_answer", "within 0.4 s"),
-        (faults.drip, "no_answer", "within 0.4 s"),
-        (faults.drip_headers, "no_answer", "within 0.4 s"),
+        (faults.hang, "no_answer", "within 1 s"),
+        (faults.drip, "no_answer", "within 1 s"),
+        (faults.drip_headers, "no_answer", "within 1 s"),
         (faults.cut, "no_answer", "broke off"),
         (faults.hang_up, "no_answer", "closed before an answer"),
         (faults.flood, "bad_answer", "larger than max_body"),
@@ -90,7 +91,7 @@ def test_a_fault_in_one_month_loses_that_month_alone(fault: t.Any, kind: str, wo
     with Endpoint({ALL: report(), MARCH: fault, "/records/usage-logs/04/2026": report()}) as server:
         started = time.monotonic()
         answers = ask(server, ["2026-03", "2026-04"])
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
     assert kinds(answers) == {"2026-03": kind, "2026-04": "usage", "all": "usage"}
     assert words in answers.failures[0]["reason"]
     assert answers.failures[0]["url"] == server.url + MARCH
@@ -102,7 +103,7 @@ def test_one_endpoint_never_spoils_another() -> None:
         endpoints.append({"name": "4", "url": "http://127.0.0.1:1"})
         started = time.monotonic()
         answers = client.ask_all(endpoints, [], QUICK, concurrency=3)
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 4
     assert [item["name"] for item in answers.readings] == ["1", "3"]
     assert [item["name"] for item in answers.failures] == ["0", "2", "4"]
 
@@ -179,8 +180,8 @@ def test_a_hanging_endpoint_costs_few_time_limits_but_all_time_is_always_tried()
     table = {f"/records/usage-logs/{number:02d}/2025": faults.hang for number in range(1, 13)}
     with Endpoint({ALL: report(), **table}) as server:
         started = time.monotonic()
-        answers = ask(server, months, client.Limits(0.2, 1, 1000))
-        assert time.monotonic() - started < 1.5
+        answers = ask(server, months, client.Limits(1, 1, 1000))
+        assert time.monotonic() - started < 6
     assert len(answers.failures) == 12
     assert kinds(answers)["all"] == "usage"
 
