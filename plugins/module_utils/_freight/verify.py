@@ -46,7 +46,7 @@ def open_manifest(path: str, trust: Trust) -> tuple[dict[str, t.Any], str]:
     signer = verify_bytes(data, os.path.join(path, NAME + SUFFIX), NAMESPACE, trust, what, role="builder")
     manifest = parse(data, what)
     if isinstance(manifest, dict) and isinstance(manifest.get("format"), int) and manifest["format"] > _manifest.FORMAT:
-        raise InputError(what, f"has format {manifest['format']}, this collection reads {_manifest.FORMAT}", "install the collection that it brings first")
+        raise InputError(what, f"has format {manifest['format']}, this collection reads {_manifest.FORMAT}", "install a newer airgap.azure_ai first")
     problems = shape.validate(manifest)
     if problems:
         raise Problems(what, problems)

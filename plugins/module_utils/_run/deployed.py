@@ -16,11 +16,15 @@ import typing as t
 HEX = re.compile(r"[0-9a-f]{64}")
 RELEASE_FILE = "release.json"
 SOURCE_FILE = "source.json"
+PROVEN_FILE = "proven.json"
 _MAX_JSON = 1024 * 1024
 
 
 def containers(root: str) -> dict[str, dict[str, t.Any]]:
-    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source}."""
+    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven}.
+
+    ``proven`` is the hash of the spec with which the container last proved that it works, or None.
+    """
     base = os.path.join(root, "containers")
     return {name: _container(os.path.join(base, name)) for name in _folders(base)}
 
@@ -78,6 +82,7 @@ def _container(folder: str) -> dict[str, t.Any]:
         "previous": link(folder, "previous"),
         "releases": releases,
         "source": _json(os.path.join(folder, SOURCE_FILE)) or None,
+        "proven": _json(os.path.join(folder, PROVEN_FILE)).get("spec"),
     }
 
 

@@ -115,10 +115,11 @@ def release_step(have: Have, item: Item) -> dict[str, t.Any] | None:
 def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
     """A container to start anew, or None. It holds everything that doing so needs."""
     declaration, release = item["declaration"], Release.load(item["release"])
-    name, current = declaration["name"], _folder(have, declaration["name"])["current"]
+    name, folder = declaration["name"], _folder(have, declaration["name"])
+    current = folder["current"]
     value = spec(item["entry"], declaration, release, want["root"])
     running = next((found for found in have["containers"] if found["name"] == name), None)
-    why = _switch_reason(current, release.id, running, value)
+    why = _switch_reason(folder, release.id, running, value)
     if why is None:
         return None
     return {
@@ -154,18 +155,21 @@ def undeclared(have: Have, want: Want) -> list[str]:
     return sorted((running | {name for name, folder in have["deployed"].items() if folder["current"]}) - declared)
 
 
-def _switch_reason(current: str | None, wanted: str, running: t.Mapping[str, t.Any] | None, value: t.Mapping[str, t.Any]) -> str | None:
-    if current != wanted:
-        return "first release" if current is None else "another release"
+def _switch_reason(folder: t.Mapping[str, t.Any], wanted: str, running: t.Mapping[str, t.Any] | None, value: t.Mapping[str, t.Any]) -> str | None:
+    if folder["current"] != wanted:
+        return "first release" if folder["current"] is None else "another release"
     if running is None:
         return "no container"
     if running["labels"].get(SPEC_LABEL) != value["labels"][SPEC_LABEL]:
         return "other settings"
-    return None if running["state"] == "running" else f"it is {running['state']}"
+    if running["state"] != "running":
+        return f"it is {running['state']}"
+    # A run that failed here, or was cut off, left it running unproven: the next run must not pass it over.
+    return None if folder["proven"] == value["labels"][SPEC_LABEL] else "it has not proved that it works"
 
 
 def _folder(have: Have, name: str) -> dict[str, t.Any]:
-    return have["deployed"].get(name) or {"current": None, "previous": None, "releases": {}, "source": None}
+    return have["deployed"].get(name) or {"current": None, "previous": None, "releases": {}, "source": None, "proven": None}
 
 
 def _sends(have: Have, steps: Plan, ready: t.Sequence[Item]) -> dict[str, list[dict[str, t.Any]]]:
@@ -209,7 +213,7 @@ def _lines(want: Want, steps: Plan, sends: t.Mapping[str, list[dict[str, t.Any]]
         if name not in staged and name not in switched and not size:
             continue
         lines.append(f"container {name}: " + ", ".join(_words(item, size, staged.get(name), switched.get(name), want)))
-    lines += [f"container {name}: not declared any more; retire it or declare it" for name in steps["undeclared"]]
+    lines += [f"container {name}: not declared any more and left as it is; declare it, or stop it by hand" for name in steps["undeclared"]]
     return lines
 
 

@@ -38,4 +38,6 @@ def test_damaged_release_files_are_not_complete(tmp_path: Path) -> None:
     found = deployed.containers(str(tmp_path))["x"]
     assert {name: item["complete"] for name, item in found["releases"].items()} == {"a": False, "b": False, "c": False, "d": True}
     assert deployed.models_in_use(str(tmp_path)) == {"m"}
-    assert (found["current"], found["previous"], found["source"]) == (None, None, None)
+    assert (found["current"], found["previous"], found["source"], found["proven"]) == (None, None, None, None)
+    (tmp_path / "containers" / "x" / "proven.json").write_text('{"spec": "0123456789abcdef"}')
+    assert deployed.containers(str(tmp_path))["x"]["proven"] == "0123456789abcdef"

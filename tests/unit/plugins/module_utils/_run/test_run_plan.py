@@ -43,11 +43,11 @@ def applied(host: dict[str, t.Any], steps: dict[str, t.Any]) -> dict[str, t.Any]
         new["models"].append(models["digest"])
     for step in steps["releases"]:
         assert step["image"] in [image["name"] for image in steps["images"]], "its user must be told"
-        folder = new["deployed"].setdefault(step["container"], {"current": None, "previous": None, "releases": {}, "source": None})
+        folder = new["deployed"].setdefault(step["container"], {"current": None, "previous": None, "releases": {}, "source": None, "proven": None})
         folder["releases"][step["release"]["id"]] = {**step["release"], "complete": True}
     for step in steps["switch"]:
         folder = new["deployed"][step["container"]]
-        folder.update(previous=folder["current"], current=step["to"])
+        folder.update(previous=folder["current"], current=step["to"], proven=step["spec"]["labels"]["airgap.azure_ai.spec"])
         new["containers"] = [found for found in new["containers"] if found["name"] != step["container"]]
         value = step["spec"]
         ports = [port["host_port"] for port in value["ports"]]
@@ -149,6 +149,8 @@ def test_a_new_image_leaves_shared_layers_out() -> None:
 def test_settings_restart_and_state_starts() -> None:
     host, wish = done()
     assert plan(host, want(item(IMAGE, settings={"A": "1"})))["switch"][0]["reason"] == "other settings"
+    host["deployed"]["sent-en"]["proven"] = None
+    assert plan(host, wish)["switch"][0]["reason"] == "it has not proved that it works"
     host["containers"][0]["state"] = "exited"
     assert plan(host, wish)["switch"][0]["reason"] == "it is exited"
     host["containers"] = []
@@ -166,7 +168,7 @@ def test_what_is_not_declared_is_told_and_left() -> None:
     host, _wish = done()
     steps = plan(host, want())
     assert (steps["undeclared"], steps["empty"]) == (["sent-en"], True)
-    assert steps["lines"] == ["container sent-en: not declared any more; retire it or declare it"]
+    assert steps["lines"] == ["container sent-en: not declared any more and left as it is; declare it, or stop it by hand"]
 
 
 def test_packages_by_state_of_the_engine() -> None:
