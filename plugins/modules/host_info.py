@@ -69,7 +69,7 @@ host:
     engine_error: {description: Why no engine answers., type: str, returned: always}
     images: {description: 'Name, id, user, chain and usable of every image.', type: list, elements: dict, returned: always}
     containers: {description: 'Name, id, image, state, labels and ports of every container.', type: list, elements: dict, returned: always}
-    deployed: {description: 'For each container current, previous, releases, source and proven (hash of the spec with which it last proved that it works).', type: dict, returned: always}
+    deployed: {description: 'For each container current, previous, releases, source and proven (the spec that last worked).', type: dict, returned: always}
     models: {description: Digests of complete model sets., type: list, elements: str, returned: always}
     store: {description: Sizes of the blobs in the host's store by hex digest., type: dict, returned: always}
 """

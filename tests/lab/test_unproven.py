@@ -14,7 +14,11 @@ from tests.lab.shell import inside
 
 SENTIMENT = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5003, "resource": "language-dc0"}
 TRANSLATOR = {
-    **{"name": "translator", "service": "text_translation", "tag": "1.0.03113.842-amd64", "port": 5002, "resource": "translator-dc0"},
+    "name": "translator",
+    "service": "text_translation",
+    "tag": "1.0.03113.842-amd64",
+    "port": 5002,
+    "resource": "translator-dc0",
     "options": {"languages": ["en", "fr"]},
 }
 
