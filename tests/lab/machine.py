@@ -41,8 +41,11 @@ def install_packages() -> None:
     # The engine's package would start a service on a machine with systemd, which is what we want there.
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     shell.run(shell.as_root(["apt-get", "update", "-qq"]), timeout=300)
-    argv = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
-    shell.run(shell.as_root(argv), timeout=900, environment=quiet)
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends"]
+    shell.run(shell.as_root([*install, *missing]), timeout=900, environment=quiet)
+    if not shutil.which("docker", path=_PATH):
+        # Debian 13 has the client in a package of its own, which Debian 12 does not know.
+        shell.run(shell.as_root([*install, "docker-cli"]), timeout=300, environment=quiet)
 
 
 def engine_answers() -> bool:
