@@ -102,7 +102,7 @@ def test_a_signed_manifest_is_judged_all_the_same(bundle: Path, keys: kit.Keys) 
         verify.open_manifest(str(bundle), keys.trust)
     assert len(caught.value.problems) == 2
     kit.resign(bundle, keys, {**made, "format": 2})
-    with pytest.raises(InputError, match="install the collection that it brings"):
+    with pytest.raises(InputError, match="install a newer airgap.azure_ai first"):
         verify.open_manifest(str(bundle), keys.trust)
 
 

@@ -1,0 +1,141 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verify and import a bundle of 1 GB: against what sha256sum, cp and rsync take for the same bytes, in turn in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings, registry
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+
+LAYERS, LAYER = 16, 64 * 1000**2  # bytes each; random, so that nothing compresses them
+RUNS = 3
+MODULE = """
+import contextlib, importlib, json, resource, sys
+from ansible.module_utils.testing import patch_module_args
+name, options = json.loads(sys.argv[1])
+module = importlib.import_module("ansible_collections.airgap.azure_ai.plugins.modules." + name)
+with patch_module_args(options), contextlib.suppress(SystemExit):
+    module.main()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+# exec hands on the peak of whoever forked: the shell forks once more, so that ours is not counted.
+SMALL_PARENT = ("sh", "-c", '"$@"; exit $?', "sh")
+
+
+class Bench:
+    """A bundle of random layers in a temporary folder, and the ways to handle it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.keys, self.target, self.peak = kit.make_keys(folder / "keys"), folder / "target", 0
+        store = Store(str(folder / "builder")).create()
+        layers = []
+        for _number in range(LAYERS):
+            data = os.urandom(LAYER)
+            layers.append({"mediaType": "application/vnd.docker.image.rootfs.diff.tar", "digest": str(store.put_bytes(data)), "size": LAYER})
+        self._image(store, layers)
+        self.bundle = kit.build(store, folder / "bundles", self.keys, "1.0")
+        self.blobs = self.bundle / "blobs" / "sha256"
+
+    @staticmethod
+    def _image(store: Store, layers: list[dict[str, t.Any]]) -> None:
+        small = kit.make_image("small")
+        config, manifest = json.loads(small.config), json.loads(small.manifest)
+        config["rootfs"]["diff_ids"] = [layer["digest"] for layer in layers]
+        packed = json.dumps(config).encode()
+        manifest["config"].update(digest=kit.sha(packed), size=len(packed))
+        manifest["layers"] = layers
+        record = registry.image_record("speech_to_text", kit.REPOSITORY, "1.0", json.dumps(manifest).encode(), packed, kit.NOW)
+        for data in (packed, json.dumps(manifest).encode()):
+            store.put_bytes(data)
+        with store.changing() as held:
+            holdings.add_image(held, record)
+        kit.add_release(store, record)
+
+    def module(self, name: str, **options: t.Any) -> None:
+        """Run a module as Ansible does, in a process of its own."""
+        common = {"path": str(self.bundle), "allowed_signers": self.keys.signers}
+        command = [*SMALL_PARENT, sys.executable, "-c", MODULE, json.dumps([name, {**common, **options}])]
+        said, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-2:]
+        assert not json.loads(said).get("failed"), said
+        self.peak = max(self.peak, int(peak))
+
+    def verify(self) -> None:
+        self.module("bundle_info", verify="full")
+
+    def receive(self) -> None:
+        self.module("bundle_import", store=str(self.target / "store"), site=kit.SITE)
+        os.sync()
+
+    def sha256sum(self) -> None:
+        subprocess.run("ls | xargs -P 2 -n 4 sha256sum >/dev/null", shell=True, cwd=self.blobs, check=True)
+
+    def copy(self) -> None:
+        shutil.rmtree(self.target, ignore_errors=True)
+        subprocess.run(["cp", "-r", str(self.bundle), str(self.target)], check=True)
+        os.sync()
+
+    def copy_and_check(self) -> None:
+        self.copy()
+        subprocess.run("ls | xargs -P 2 -n 4 sha256sum >/dev/null", shell=True, cwd=self.target / "blobs" / "sha256", check=True)
+
+    def rsync_checksum(self) -> None:
+        subprocess.run(["rsync", "-a", "--checksum", f"{self.blobs}/", str(self.target / "store" / "blobs" / "sha256")], check=True)
+
+    def look(self) -> None:
+        subprocess.run(["du", "-s", str(self.blobs)], check=True, capture_output=True)
+
+    def empty(self) -> None:
+        shutil.rmtree(self.target, ignore_errors=True)
+
+
+def turns(made: Bench, ours: t.Callable[[], None], peer: t.Callable[[], None], floor: t.Callable[[], None], before: t.Callable[[], None]) -> dict[str, t.Any]:
+    """Medians in seconds of the three, run in turn after ``before``."""
+    times: dict[str, list[float]] = {"ours": [], "peer": [], "floor": []}
+    for _run in range(RUNS):
+        for name, work in (("ours", ours), ("peer", peer), ("floor", floor)):
+            before()
+            os.sync()
+            start = time.monotonic()
+            work()
+            times[name].append(time.monotonic() - start)
+    return {"unit": "s", **{name: round(statistics.median(values), 2) for name, values in times.items()}, "ours_rss_mb": round(made.peak / 1e6), "runs": RUNS}
+
+
+def bench(measure: t.Callable[[Bench], dict[str, t.Any]]) -> t.Callable[[], dict[str, t.Any]]:
+    """A benchmark with a bundle of its own, gone afterwards."""
+
+    def run() -> dict[str, t.Any]:
+        with tempfile.TemporaryDirectory(prefix="azure-ai-bench-", dir="/var/tmp") as folder:
+            return measure(Bench(Path(folder)))
+
+    return run
+
+
+def _verify(made: Bench) -> dict[str, t.Any]:
+    return turns(made, made.verify, made.sha256sum, made.sha256sum, lambda: None)
+
+
+def _import(made: Bench) -> dict[str, t.Any]:
+    return turns(made, made.receive, made.copy_and_check, made.copy, made.empty)
+
+
+def _reimport(made: Bench) -> dict[str, t.Any]:
+    made.empty()
+    made.receive()
+    return turns(made, made.receive, made.rsync_checksum, made.look, lambda: None)
+
+
+BENCHES = {"bundle.verify": bench(_verify), "bundle.import": bench(_import), "bundle.reimport": bench(_reimport)}
