@@ -63,6 +63,7 @@ class Bench:
         with store.changing() as held:
             holdings.add_image(held, record)
         kit.add_release(store, record)
+        kit.add_package(store)
 
     def module(self, name: str, **options: t.Any) -> None:
         """Run a module as Ansible does, in a process of its own."""

@@ -190,3 +190,17 @@ def test_the_clock_cannot_be_before_the_last_bundle(bundle: Path, site: Store, k
     with pytest.raises(InputError):
         take(bundle, site, keys)
     assert seen == [1769860800]  # 2026-01-31T12:00:00Z
+
+
+@pytest.mark.parametrize(("downloaded", "kept"), [(kit.NOW, 1), ("2027-01-01T00:00:00Z", 2)])
+def test_one_download_under_another_vault_secret_takes_the_place_of_the_former(tmp_path: Path, site: Store, downloaded: str, kept: int) -> None:
+    made = []
+    for name, changes in (("first", {}), ("second", {"ciphertext": b"$ANSIBLE_VAULT;1.2;AES256;plant-7\nother", "downloaded": downloaded})):
+        store = Store(str(tmp_path / name)).create()
+        kit.add_release(store, kit.add_image(store), **changes)
+        kit.add_package(store)
+        made.append(kit.compose(store, "1.0", sequence=len(made) + 1))
+    held = receive.outcome(receive.outcome(site.holdings(), made[0], kit.SITE), made[1], kit.SITE)
+    ids = [release["id"] for release in held["releases"]]
+    assert made[1]["releases"][0]["id"] in ids
+    assert len(ids) == kept
