@@ -94,6 +94,9 @@ def inventory(folder: str, ssh_args: str, *, connected: bool = False) -> str:
             }
         if host.sudo:
             hosts[host.name]["ansible_become_password"] = f"{{{{ lookup('ansible.builtin.file', '{folder}/become_password') }}}}"
+        if host.sudo and host.network == "site":
+            # Inventories often make every task of a host privileged; the roles must bear it. The other host's tasks ask for themselves.
+            hosts[host.name]["ansible_become"] = True
     return json.dumps({"all": {"hosts": hosts}}, indent=2) + "\n"
 
 
