@@ -96,6 +96,17 @@ def test_variables_of_a_role_bear_its_name(role: str) -> None:
     assert [name for name in load(f"roles/{role}/defaults/main.yml") or {} if not own.fullmatch(name)] == []
 
 
+def test_roles_agree_on_what_a_user_variable_means_when_it_is_not_set() -> None:
+    found: dict[str, set[str]] = {}
+    for role in ROLES:
+        for name, fallback in re.findall(r"(azure_ai_\w+) \| default\((.*?)(?:, true)?\)+ *(?:\}\}|\||,|$)", text(f"roles/{role}/defaults/main.yml"), re.M):
+            found.setdefault(name, set()).add(fallback.replace(f"{role}_", "<role>_"))
+    assert len(found["azure_ai_home"]) == 1, "the pattern reads what it should"
+    # A role that works on one site wants its name, the report takes all of them, init offers an example.
+    found.pop("azure_ai_site")
+    assert {name: fallbacks for name, fallbacks in found.items() if len(fallbacks) > 1} == {}
+
+
 def test_user_variables_are_read_in_role_defaults_only() -> None:
     inner = [name for name in files() if re.match(r"roles/\w+/(tasks|handlers|templates|vars)/", name)]
     # groups['azure_ai_sites'] is the name of a group.

@@ -88,7 +88,7 @@ def test_names_in_any_case_and_form(licensed: t.Any, settings: dict[str, str], a
     places = {"L": str(licensed.license), "O": str(licensed.output)}
     settings = {name: places.get(value, value) for name, value in settings.items()}
     running = licensed.start({}, **settings) if as_environment else licensed.start(settings)
-    running.until("/ready")
+    assert "non-metered" in running.until("/ready")
 
 
 def test_no_license(box: t.Any) -> None:
