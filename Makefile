@@ -10,7 +10,7 @@ PYTHON := $(ENV) python
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-clean test lint unit sanity integration lab bench build clean
+.PHONY: help demo demo-clean test lint unit sanity integration lab bench docs build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,6 +41,9 @@ lab: ## real hosts behind a real air gap, on this machine
 
 bench: ## measurements into build/bench.json; ONLY=name for one
 	@$(PYTHON) -m tests.bench $(ONLY)
+
+docs: ## docs/catalog.md and ansible-doc from the catalog
+	@$(PYTHON) tests/quality/catalog_page.py
 
 build: ## the collection's tarball in build/
 	@mkdir -p build

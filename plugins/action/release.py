@@ -31,7 +31,8 @@ class ActionModule(ActionBase):
         try:
             if args.get("state", "staged") == "staged":
                 store = str(args.get("store") or "")
-                args["license_content"] = {item["container"]: self._license(item, store) for item in args.get("releases") or []}
+                licensed = [item for item in args.get("releases") or [] if item["release"]["license"] is not None]
+                args["license_content"] = {item["container"]: self._license(item, store) for item in licensed}
         except AirgapError as exc:
             raise AnsibleActionFail(str(exc)) from None  # Ansible would tell the cause a second time
         except (KeyError, TypeError):

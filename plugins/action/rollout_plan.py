@@ -9,13 +9,38 @@ This file is private to the collection.
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.action.host_lock import whoami
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lan_registry
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _want
+
+
+def managed(value: str) -> t.Optional[bool]:
+    """True, False, or None where only an engine that this collection installed is managed.
+
+    :raises InputError: another word.
+    """
+    if value.lower() in ("auto", "none", ""):
+        return None
+    try:
+        return boolean(value)
+    except TypeError as exc:
+        raise InputError(f"azure_ai_engine_manage {value}", "is neither auto nor true nor false") from exc
+
+
+def authority(path: str) -> str:
+    """The certificate in a file; empty when there is none."""
+    try:
+        return Path(path).expanduser().read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
 
 
 class ActionModule(ActionBase):
@@ -33,19 +58,35 @@ class ActionModule(ActionBase):
                 "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
                 "allow_latest": {"type": "bool", "default": False},
                 "allow_small": {"type": "bool", "default": False},
+                "allow_expired": {"type": "bool", "default": False},
+                "unpin": {"type": "bool", "default": False},
+                "engine_manage": {"type": "str", "default": "auto"},
+                "engine_config": {"type": "dict", "default": {}},
+                "transport": {"type": "str", "default": "auto"},
+                "registry": {"type": "str", "default": ""},
+                "registry_ca": {"type": "path", "default": ""},
+                "registry_from": {"type": "int", "default": 8},
+                "hosts": {"type": "int", "default": 1},
             }
         )
         try:
             holdings = _want.holdings_of(args["store"])
             variables = _want.templated(task_vars or {}, self._templar.template)
             want = _want.want(variables, holdings, args["root"], args["allow_latest"], args["allow_small"])
+            want.update(allow_expired=args["allow_expired"], unpin=args["unpin"])
+            want["engine"] = {"manage": managed(args["engine_manage"]), "config": args["engine_config"]}
+            want["registry"] = lan_registry.chosen(args["transport"], args["registry"], args["hosts"], args["registry_from"])
         except AirgapError as exc:
             raise AnsibleActionFail(str(exc)) from None  # Ansible would tell the cause a second time
         names = sorted({item["name"] for item in want["packages"]} | {"docker.io"})
-        asked = {"root": args["root"], "docker_socket": args["docker_socket"], "packages": names}
+        asked = {"root": args["root"], "docker_socket": args["docker_socket"], "packages": names, "engine_config": args["engine_config"]}
+        if want["registry"]:
+            asked.update(registry=want["registry"], registry_ca=authority(args["registry_ca"]))
         looked = self._execute_module(module_name="airgap.azure_ai.host_info", module_args=asked, task_vars=task_vars)
         if looked.get("failed") or "host" not in looked:
             return {**result, **looked}
+        if (looked["host"].get("lock") or {}).get("run") == whoami()["run"]:
+            looked["host"]["lock"] = None  # ours
         try:
             result.update(changed=False, host=looked["host"], plan=plan(looked["host"], want))
         except AirgapError as exc:

@@ -22,6 +22,8 @@ class ActionModule(ActionBase):
         args = dict(self._task.args)
         try:
             args.setdefault("host", (task_vars or {})["inventory_hostname"])
+            if args.get("direct"):
+                return {**result, "changed": False, "targets": spool.targets(args)}
             plan = spool.Plan.of(args)
             if not self._task.check_mode:
                 plan.write(plan.silence("host not reached"))

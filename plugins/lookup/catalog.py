@@ -18,6 +18,34 @@ options:
     required: false
     type: list
     elements: str
+notes:
+  - The services shipped, and what C(options) of a container may say; what must be said has a star.
+  - C(clu), Conversational language understanding. Options C(project_name)*, C(exported_model_name)*, C(deployment_name), C(model_resource),
+    C(named_entity_recognition).
+  - C(custom_speech_to_text), Custom speech to text. Options C(model_id)*, C(model_resource), C(locale).
+  - C(document_intelligence_business_card), Document Intelligence Business card. Options C(version), C(upstream), C(layout), C(read), C(allow_legacy).
+  - C(document_intelligence_custom_template), Document Intelligence Custom template with its Layout, reverse proxy and, on request, the studio.
+    Options C(version), C(studio).
+  - C(document_intelligence_custom_template_api), Document Intelligence Custom template. Options C(version), C(layout).
+  - C(document_intelligence_general_document), Document Intelligence General document. Options C(version), C(layout).
+  - C(document_intelligence_id_document), Document Intelligence ID document. Options C(version), C(upstream), C(read), C(layout), C(allow_legacy).
+  - C(document_intelligence_invoice), Document Intelligence Invoice. Options C(version), C(layout), C(allow_legacy).
+  - C(document_intelligence_layout), Document Intelligence Layout. Options C(version), C(allow_legacy).
+  - C(document_intelligence_read), Document Intelligence Read. Options C(version).
+  - C(document_intelligence_receipt), Document Intelligence Receipt. Options C(version), C(upstream), C(read), C(layout), C(allow_legacy).
+  - C(document_intelligence_studio), Document Intelligence Studio.
+  - C(key_phrase_extraction), Key phrase extraction.
+  - C(language_detection), Language detection.
+  - C(luis), Language Understanding (LUIS). Options C(allow_legacy), C(package)*, C(app_id)*, C(slot).
+  - C(named_entity_recognition), Named entity recognition.
+  - C(neural_text_to_speech), Neural text to speech. Options C(voice)*.
+  - C(pii), Detection of personal information. Options C(gpu).
+  - C(reverse_proxy), Reverse proxy of a custom template group (nginx). Options C(version).
+  - C(sentiment), Sentiment analysis.
+  - C(speech_to_text), Speech to text. Options C(locale).
+  - C(summarization), Summarization. Options C(skills)*, C(gpu).
+  - C(text_translation), Text translation. Options C(languages)*, C(glossaries), C(language_detection), C(vision_read).
+  - C(vision_read), Vision Read (OCR). Options C(model).
 """
 
 EXAMPLES = r"""

@@ -27,17 +27,31 @@ options:
     description: Allow the tag C(latest).
     type: bool
     default: false
+  entries:
+    description:
+      - Return with each container its catalog entry as C(entry), complete with registry and with the variants of the container's options merged in.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
 - name: Show the ports in use
   ansible.builtin.debug:
     msg: "{{ query('airgap.azure_ai.containers') | map(attribute='port') }}"
+
+- name: Show the images
+  ansible.builtin.debug:
+    msg: "{{ item.entry.registry }}/{{ item.entry.repository }}:{{ item.tag }}"
+  loop: "{{ query('airgap.azure_ai.containers', entries=true) }}"
 """
 
 RETURN = r"""
 _raw:
-  description: Each with C(name), C(service), C(tag), C(port), C(bind), C(resource), C(cpus), C(memory) (bytes), C(options), C(settings) and C(variable).
+  description:
+    - Each with C(name), C(service), C(tag), C(port), C(bind), C(resource) (V(none) for a service without license), C(cpus), C(memory) (bytes),
+      C(options) (with their defaults, without those that name a container), C(settings), C(variable) and C(metered).
+    - C(group), C(group_service), C(member) and C(members) (containers by member) say what a member of a group is, and are empty for others.
+    - C(links) are settings that name other containers, C(after) the names of those containers, C(network) the Docker network to reach them.
   type: list
   elements: dict
 """
@@ -61,6 +75,7 @@ class LookupModule(LookupBase):
             raise AnsibleError("lookup airgap.azure_ai.containers: takes no terms; it reads azure_ai_containers and its kin")
         try:
             values = _want.templated(variables or {}, self._templar.template)
-            return _want.of_host(values, unique=self.get_option("unique"), allow_latest=self.get_option("allow_latest"))[0]
+            declared, catalog = _want.of_host(values, unique=self.get_option("unique"), allow_latest=self.get_option("allow_latest"))
+            return [{**item, "entry": _want.entry_of(item, catalog)} for item in declared] if self.get_option("entries") else declared
         except AirgapError as exc:
             raise AnsibleError(str(exc)) from None  # Ansible would tell the cause a second time

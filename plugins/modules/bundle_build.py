@@ -16,8 +16,11 @@ author:
 description:
   - Composes what a site needs (images, licenses with their models, packages) from the store and lays it out as a folder whose parts are
     named by their digests, with a signed manifest.
-  - Blobs are linked into the folder where the file system can, else copied. All of them are read once and compared with their digests.
-  - A bundle is built only when its contents differ from the last one of that site; then its sequence is one higher.
+  - Blobs are linked into the folder where the file system can, else copied. Each is read and compared with its digest, unless it was before
+    and is the very same file still.
+  - With O(holdings) or O(former), blobs that the site holds are left out; the manifest lists them all the same.
+  - A bundle is built only when its contents differ from the last one of that site, or when that one leaves out more than the site holds;
+    then its sequence is one higher.
   - A license that was made for another image than the tag names now is refused, since it would not open that image's files.
   - Runs on the builder in the connected zone. Needs C(ssh-keygen) of OpenSSH 8.9 or later.
 options:
@@ -57,14 +60,45 @@ options:
         description: Options of the container as declared.
         type: dict
         default: {}
+      repository:
+        description: Repository of the image. Needed only where versions of a service share a tag and differ in repository.
+        type: str
       release:
-        description: Id of the release to take. Without it, the one downloaded last; a store that serves several sites holds one for each vault id.
+        description: Id of the release to take. Without it, the one bound last; a store that serves several sites holds one for each vault id.
         type: str
   os:
     description: Releases whose packages go along, for example V(debian-12).
     type: list
     elements: str
     default: []
+  holdings:
+    description:
+      - What the site holds, as it sent it out, C(holdings.json) with its signature beside it. Those blobs are left out.
+      - Or a folder with files of many sites; the site's own with the highest counter is taken. Without one, the bundle is complete.
+    type: path
+  former:
+    description: A bundle that the site has taken in, its folder or C(bundle.json). Its blobs are left out. For sites that send nothing out.
+    type: path
+  missing:
+    description:
+      - C(missing.json) that the site wrote when a bundle built on blobs that it lacks, or the code that it showed. Exactly these blobs go along.
+      - A code is understood where what it stands for can be worked out from the bundle built last and O(holdings).
+    type: str
+  format:
+    description: Format of the bundle. V(1) for sites whose collection reads no later one; it cannot leave anything out.
+    type: int
+    choices: [1, 2]
+    default: 2
+  allowed_signers:
+    description: Allowed-signers file of OpenSSH that O(holdings), O(former) and O(missing) are judged by.
+    type: path
+  revoked_keys:
+    description: Revoked keys, as a key revocation list or public keys a line each.
+    type: path
+  full:
+    description: Read all blobs again, also those that were found good before.
+    type: bool
+    default: false
   signing_key:
     description: Private key (or, with an agent, public key) that signs the manifest.
     type: path
@@ -109,6 +143,20 @@ EXAMPLES = r"""
         resource: speech-dc0
     os: [debian-12]
     signing_key: "{{ azure_ai_signing_key }}"
+
+- name: Build what plant-7 does not hold yet
+  airgap.azure_ai.bundle_build:
+    store: "{{ azure_ai_home }}/store"
+    dest: "{{ azure_ai_home }}/bundles"
+    site: plant-7
+    selectors:
+      - service: speech_to_text
+        tag: 4.9.0-amd64-en-us
+        resource: speech-dc0
+    os: [debian-12]
+    holdings: "{{ azure_ai_home }}/inbox"
+    allowed_signers: "{{ azure_ai_allowed_signers }}"
+    signing_key: "{{ azure_ai_signing_key }}"
 """
 
 RETURN = r"""
@@ -130,6 +178,19 @@ bytes:
   description: Bytes of all blobs.
   returned: success
   type: int
+carried_bytes:
+  description: Bytes of the blobs that lie in the bundle's folder.
+  returned: success
+  type: int
+base:
+  description: What the bundle builds on, as its manifest says, or null when it is complete.
+  returned: success
+  type: dict
+notes:
+  description: Files that were passed over, and why.
+  returned: success
+  type: list
+  elements: str
 blobs:
   description: Number of blobs.
   returned: success
@@ -151,6 +212,8 @@ contents:
     receipts: {description: Number of receipt files., type: int, returned: always}
     blobs: {description: Number of blobs., type: int, returned: always}
     bytes: {description: Bytes of all blobs., type: int, returned: always}
+    carried: {description: Number of blobs that lie in the folder., type: int, returned: always}
+    carried_bytes: {description: Their bytes., type: int, returned: always}
 msg:
   description: What was done and why, in one line.
   returned: always
@@ -162,9 +225,10 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, delta, manifest, shape
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles, receipts
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
@@ -176,19 +240,37 @@ def run(params, check_mode):
     store = Store(params["store"])
     bundles = Bundles(params["dest"], store)
     key = params["signing_key"]
-    wanted = _compose(params, store, keep=not check_mode)
     last = bundles.last(params["site"])
+    wanted, notes = _lean(params, _compose(params, store, keep=not check_mode), last)
     reason = bundles.reason(wanted, last, key)
-    if last and manifest.same_contents(wanted, last):
+    if bundles.serves(wanted, last):
         wanted = last  # a folder that is gone comes back as it was, with its sequence
     else:
-        wanted["sequence"] = bundles.next_sequence(params["site"], last)
-        wanted["id"] = manifest.identity(wanted)
+        wanted = manifest.identified({**wanted, "sequence": bundles.next_sequence(params["site"], last)})
     if reason and not check_mode:
-        progress = Progress(f"bundle {params['site']}-{wanted['sequence']}", sum(blob["size"] for blob in wanted["blobs"]), params["progress_file"])
-        bundles.build(wanted, key, progress.advance)
+        size = manifest.summary(wanted)["carried_bytes"]
+        progress = Progress(f"bundle {params['site']}-{wanted['sequence']}", size, params["progress_file"])
+        bundles.build(wanted, key, progress.advance, params["full"])
         progress.finish()
-    return _result(bundles.folder(wanted), wanted, last, reason, check_mode)
+    elif not check_mode:
+        bundles.remember(wanted)
+    return {**_result(bundles.folder(wanted), wanted, last, reason, check_mode), "notes": notes}
+
+
+def _lean(params, composed, last):
+    """The manifest in the wanted format without what the site holds, and notes."""
+    base, notes = None, []
+    given = [name for name in ("holdings", "former", "missing") if params[name]]
+    if given and not params["allowed_signers"]:
+        raise InputError(", ".join(given), "cannot be verified without allowed_signers", "name the signers file")
+    trust = Trust(params["allowed_signers"], params["revoked_keys"]) if given else None
+    if params["former"]:
+        base = carried.former(params["former"], params["site"], trust, params["signing_key"])
+    elif params["holdings"]:
+        base, notes = carried.holdings(params["holdings"], params["site"], trust)
+    if params["missing"]:
+        base = carried.missing(params["missing"], composed, last, base, trust)
+    return manifest.in_format(delta.lean(composed, base), params["format"]), notes
 
 
 def _compose(params, store, keep):
@@ -206,15 +288,22 @@ def _result(path, wanted, last, reason, check_mode):
     verb = "would build" if check_mode else "built"
     return {
         "changed": reason is not None,
-        "msg": f"{verb} {path}, {human(contents['bytes'])}: {reason}" if reason else f"{path} has these contents already",
+        "msg": f"{verb} {path}, {_size(contents)}: {reason}" if reason else f"{path} has these contents already",
         "path": path,
         "id": wanted["id"],
         "sequence": wanted["sequence"],
         "bytes": contents["bytes"],
+        "carried_bytes": contents["carried_bytes"],
+        "base": wanted["base"],
         "blobs": contents["blobs"],
         "contents": contents,
         "diff": {"before": _text(last), "after": _text(wanted)},
     }
+
+
+def _size(contents):
+    whole, brought = contents["bytes"], contents["carried_bytes"]
+    return human(whole) if brought == whole else f"{human(brought)} of {human(whole)}"
 
 
 def _text(bundle):
@@ -224,7 +313,7 @@ def _text(bundle):
 def main():
     """Read the options, run, report."""
     selector = {name: {"type": "str", "required": True} for name in ("service", "tag", "resource")}
-    optional = {"options": {"type": "dict", "default": {}}, "release": {"type": "str"}}
+    optional = {"options": {"type": "dict", "default": {}}, "repository": {"type": "str"}, "release": {"type": "str"}}
     module = AnsibleModule(
         argument_spec={
             "store": {"type": "path", "required": True},
@@ -233,9 +322,17 @@ def main():
             "selectors": {"type": "list", "elements": "dict", "required": True, "options": {**selector, **optional}},
             "os": {"type": "list", "elements": "str", "default": []},
             "signing_key": {"type": "path", "required": True, "no_log": False},
+            "holdings": {"type": "path"},
+            "former": {"type": "path"},
+            "missing": {"type": "str"},
+            "format": {"type": "int", "choices": [1, 2], "default": 2},
+            "allowed_signers": {"type": "path"},
+            "revoked_keys": {"type": "path"},
+            "full": {"type": "bool", "default": False},
             "receipts": {"type": "list", "elements": "path", "default": []},
             "progress_file": {"type": "path"},
         },
+        mutually_exclusive=[("holdings", "former")],
         supports_check_mode=True,
     )
     try:

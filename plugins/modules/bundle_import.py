@@ -16,6 +16,9 @@ author:
 description:
   - Verifies a bundle's signature before anything of it is parsed, refuses another site's and an older one than the last received, and
     copies the blobs that the store lacks, hashing them on the way.
+  - A bundle that leaves out what the site holds is refused before anything is touched when one of those blobs is missing. With O(outbox), the
+    list of them is written there as C(missing.json), signed; the error shows its short code.
+  - Blobs of the store are read once and then known by size, time and inode.
   - What the store holds is written last. Interrupted or stopped by a damaged blob, it goes on where it was; all damaged blobs are named at once.
   - With O(outbox), writes and signs the site's holdings, and its wants if given, for the way out.
   - Runs on the site's control node. Needs C(ssh-keygen) of OpenSSH 8.9 or later.
@@ -41,6 +44,19 @@ options:
     type: path
   allow_older:
     description: Take a bundle although it is older than the last received, or another one of the same sequence.
+    type: bool
+    default: false
+  signatures_required:
+    description: How many principals, each with a key of its own, must have signed the manifest; further signatures are C(bundle.json.<name>.sig).
+    type: int
+    default: 1
+  beside:
+    description: Folders of other bundles. Blobs that this one leaves out may come from there; they are judged by their digests.
+    type: list
+    elements: path
+    default: []
+  full:
+    description: Read the store's blobs again, also those that were found good before.
     type: bool
     default: false
   outbox:
@@ -119,7 +135,7 @@ sequence:
   type: int
   sample: 12
 signer:
-  description: Principal that signed the bundle.
+  description: Principal that signed the bundle; all of them where several must.
   returned: success
   type: str
   sample: builder@headquarters
@@ -152,10 +168,12 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import outbox, receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.delta import LackingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 
@@ -163,21 +181,50 @@ def run(params, check_mode):
     """Judge, take, write the outbox; return the module's result."""
     store, site = Store(params["store"]), params["site"]
     wants = outbox.wants(site, params["wants"]) if params["wants"] is not None else None
-    trust = Trust(params["allowed_signers"], params["revoked_keys"])
     before = store.holdings()
-    parcel = receive.judge(params["path"], store, site, trust, params["allow_older"])
+    try:
+        parcel = _judge(params, store)
+    except LackingError as exc:
+        if params["outbox"] and not check_mode:
+            _ask(params, store, before, exc.document)
+        raise
     if parcel.reason and not check_mode:
         progress = Progress(f"bundle {site}-{parcel.manifest['sequence']}", parcel.bytes, params["progress_file"])
         receive.take(parcel, store, site, progress.advance)
         progress.finish()
+    elif not check_mode:
+        parcel.verified.save()
     after = receive.outcome(before, parcel.manifest, site) if check_mode else store.holdings()
-    written = _send(params, after, wants, check_mode) if params["outbox"] else []
+    written = _send(params, _present(store, after, parcel), wants, check_mode) if params["outbox"] else []
     return _result(store, parcel, written, check_mode, {"before": receive.lines(before), "after": receive.lines(after)})
 
 
-def _send(params, held, wants, check_mode):
+def _judge(params, store):
+    trust = Trust(params["allowed_signers"], params["revoked_keys"], signatures=params["signatures_required"])
+    progress = Progress("blobs of the store", 0, params["progress_file"])
+    return receive.judge(params["path"], store, params["site"], trust, params["allow_older"], params["beside"], params["full"], progress.advance)
+
+
+def _ask(params, store, held, missing):
+    """Write what is missing, and holdings that do not claim to have it."""
+    lacking = set(missing["blobs"])
+    documents = [("missing.json", missing)]
+    if held["site"] is not None:
+        documents.append(("holdings.json", outbox.holdings(held, lambda digest: digest not in lacking and store.has(Digest.parse(digest)))))
+    for name, document in documents:
+        if outbox.reason(params["outbox"], name, document, "azure-ai-holdings", params["signing_key"]):
+            outbox.write(params["outbox"], name, document, "azure-ai-holdings", params["signing_key"])
+
+
+def _present(store, held, parcel):
+    """Holdings as a document without blobs that got lost; those of the parcel are there, or will be."""
+    brought = {blob["digest"] for blob in parcel.manifest["blobs"]}
+    return outbox.holdings(held, lambda digest: digest in brought or store.has(Digest.parse(digest)))
+
+
+def _send(params, holdings, wants, check_mode):
     """Names of the documents in the outbox that were not as they should be."""
-    documents = [("holdings.json", outbox.holdings(held), "azure-ai-holdings")]
+    documents = [("holdings.json", holdings, "azure-ai-holdings")]
     if wants is not None:
         documents.append(("wants.json", wants, "azure-ai-wants"))
     written = []
@@ -186,6 +233,8 @@ def _send(params, held, wants, check_mode):
             written.append(document[0])
             if not check_mode:
                 outbox.write(params["outbox"], *document, params["signing_key"])
+    if not check_mode:
+        outbox.withdraw(params["outbox"], "missing.json")  # what was asked for has come
     return written
 
 
@@ -222,6 +271,9 @@ def main():
             "site": {"type": "str", "required": True},
             "allowed_signers": {"type": "path", "required": True},
             "revoked_keys": {"type": "path"},
+            "signatures_required": {"type": "int", "default": 1},
+            "beside": {"type": "list", "elements": "path", "default": []},
+            "full": {"type": "bool", "default": False},
             "allow_older": {"type": "bool", "default": False},
             "outbox": {"type": "path"},
             "signing_key": {"type": "path", "no_log": False},

@@ -17,9 +17,11 @@ description:
   - Verifies a bundle's signature before anything of it is parsed, then that every listed blob is there with its size and digest and that
     nothing else is. All problems are returned at once, a line each.
   - Does not fail on a bad bundle; look at RV(valid).
+  - The folder of a part that M(airgap.azure_ai.bundle_split) made is judged in the same way, by the list of parts that it carries.
+  - Can write what it found as a page to print, and lay the bundle out for scanners.
 options:
   path:
-    description: Folder of the bundle.
+    description: Folder of the bundle, or of a part of one.
     type: path
     required: true
   allowed_signers:
@@ -29,6 +31,10 @@ options:
   revoked_keys:
     description: Revoked keys, as a key revocation list or public keys a line each.
     type: path
+  signatures_required:
+    description: How many principals, each with a key of its own, must have signed the manifest; further signatures are C(bundle.json.<name>.sig).
+    type: int
+    default: 1
   verify:
     description:
       - V(signature) judges signature, manifest, names and sizes.
@@ -36,6 +42,18 @@ options:
     type: str
     choices: [signature, full]
     default: full
+  page:
+    description: File to write the judgement and the contents to, as a page of HTML that prints and asks for nothing.
+    type: path
+  layout:
+    description:
+      - Folder to lay a valid bundle out in, so that scanners for viruses and for images can read it, by hard links where the file system can.
+      - It is an OCI image layout of all images, with manifests in OCI's media types; C(packages/) and C(models/) hold the other files under
+        their names. Licenses are ciphertext and left out.
+    type: path
+  store:
+    description: Folder of the site's store, for blobs that the bundle leaves out and O(layout) needs.
+    type: path
   progress_file:
     description: File that the progress is written to, for the callback C(airgap.azure_ai.progress).
     type: path
@@ -43,7 +61,20 @@ requirements:
   - ssh-keygen
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
-  - airgap.azure_ai._attributes.info
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Verifies all the same; O(page) and O(layout) are not written.
+  diff_mode:
+    support: none
+    details:
+      - Changes nothing but O(page) and O(layout).
+  idempotent:
+    support: full
+seealso:
+  - module: airgap.azure_ai.bundle_import
+  - module: airgap.azure_ai.bundle_collect
 """
 
 EXAMPLES = r"""
@@ -52,6 +83,13 @@ EXAMPLES = r"""
     path: "{{ azure_ai_home }}/inbox/plant-7-12"
     allowed_signers: "{{ azure_ai_allowed_signers }}"
   register: __arrived
+
+- name: Lay it out for the virus scanner, with a page for the file
+  airgap.azure_ai.bundle_info:
+    path: "{{ azure_ai_home }}/inbox/plant-7-12"
+    allowed_signers: "{{ azure_ai_allowed_signers }}"
+    layout: /srv/gate/plant-7-12
+    page: /srv/gate/plant-7-12.html
 
 - name: Stop at a bad bundle
   ansible.builtin.assert:
@@ -79,7 +117,7 @@ bundle:
     site: {description: Name of the site that it is for., type: str, returned: when trusted}
     sequence: {description: Sequence of the bundle., type: int, returned: when trusted}
     created: {description: "When it was built, in UTC.", type: str, returned: when trusted}
-    signer: {description: Principal that signed it., type: str, returned: when trusted}
+    signer: {description: "Principal that signed it; all of them where several must.", type: str, returned: when trusted}
     collection: {description: Version of the collection that built it., type: str, returned: when trusted}
     images: {description: "Images as C(service:tag).", type: list, elements: str, returned: when trusted}
     releases: {description: Number of releases., type: int, returned: when trusted}
@@ -88,35 +126,112 @@ bundle:
     receipts: {description: Number of receipt files., type: int, returned: when trusted}
     blobs: {description: Number of blobs., type: int, returned: when trusted}
     bytes: {description: Bytes of all blobs., type: int, returned: when trusted}
+    carried: {description: "Number of blobs that lie in the folder; the others are in the site's store.", type: int, returned: when trusted}
+    carried_bytes: {description: Their bytes., type: int, returned: when trusted}
+    base: {description: "What it builds on, or null when it is complete.", type: dict, returned: when trusted}
     contents: {description: "What is in it, a line each.", type: list, elements: str, returned: when trusted}
+part:
+  description: Which part was looked at. Empty for a whole bundle, or when the list of parts is not to be trusted.
+  returned: success
+  type: dict
+  contains:
+    name: {description: Name of the bundle., type: str, returned: for a part}
+    number: {description: Number of the part., type: int, returned: for a part}
+    of: {description: Number of parts., type: int, returned: for a part}
+    bytes: {description: Bytes of its pieces., type: int, returned: for a part}
+    pieces: {description: Number of its pieces., type: int, returned: for a part}
+    foreign: {description: What lies there and is not ours., type: list, elements: str, returned: for a part}
+lines:
+  description: Contents and problems as a table, a line each.
+  returned: success
+  type: list
+  elements: str
+written:
+  description: Paths that were written, or would be in check mode.
+  returned: success
+  type: list
+  elements: path
 msg:
   description: The judgement in one line.
   returned: always
   type: str
 """
 
+import os
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import layout, manifest, overview, part, parts, verify
 
 
-def run(params):
-    """Verify; return the module's result."""
+def run(params, check_mode):
+    """Verify, write what is wanted; return the module's result."""
     progress = Progress("verify", 0, params["progress_file"])
-    trust = Trust(params["allowed_signers"], params["revoked_keys"])
-    found, signer, problems = verify.verify(params["path"], trust, params["verify"] == "full", progress.advance)
+    trust = Trust(params["allowed_signers"], params["revoked_keys"], signatures=params["signatures_required"])
+    look = _part if part.is_part(params["path"]) else _bundle
+    judged, told = look(params["path"], trust, params["verify"] == "full", progress.advance)
     progress.finish()
     bundle = {}
+    found = judged.manifest
     if found is not None:
-        bundle = {**manifest.summary(found), "signer": signer, "contents": manifest.contents(found)}
+        bundle = {**manifest.summary(found), "base": found["base"], "signer": judged.signer, "contents": manifest.contents(found)}
+    problems = list(judged.problems)
     if problems:
         msg = f"{params['path']}: {len(problems)} problem{'' if len(problems) == 1 else 's'}, the first: {problems[0]}"
     else:
-        msg = f"{params['path']}: {bundle['site']}-{bundle['sequence']}, {human(bundle['bytes'])}, signed by {signer}, nothing is wrong"
-    return {"changed": False, "msg": msg, "valid": not problems, "problems": problems, "bundle": bundle}
+        size = told["bytes"] if told else bundle["carried_bytes"]
+        msg = f"{params['path']}: {judged.title}, {human(size)}, signed by {judged.signer}, nothing is wrong"
+    written = _write(params, judged, check_mode)
+    result = {"changed": bool(written), "msg": msg, "valid": not problems, "problems": problems, "bundle": bundle, "part": told}
+    return {**result, "lines": overview.lines(judged), "written": written}
+
+
+def _bundle(path, trust, full, advance):
+    found, signer, problems = verify.verify(path, trust, full, advance)
+    return overview.Judged(path, found, signer or "", problems, full), {}
+
+
+def _part(path, trust, full, advance):
+    """As for a bundle; the manifest that the part carries tells what the whole bundle is."""
+    try:
+        here = part.Part(path, trust)
+    except AirgapError as exc:
+        return overview.Judged(path, None, "", [str(exc)], full), {}
+    problems, found = here.problems(full, advance), None
+    try:
+        found, _signer = verify.open_manifest(path, trust)
+    except AirgapError as exc:
+        problems.append(str(exc))
+    count, pieces = len(here.listed["parts"]), here.pieces
+    told = {"name": parts.name(here.listed), "number": here.number, "of": count, "pieces": len(pieces), "foreign": here.foreign()}
+    told["bytes"] = sum(piece["size"] for piece in pieces)
+    return overview.Judged(path, found, here.signer, problems, full, here.listed, here.number, told["foreign"]), told
+
+
+def _write(params, judged, check_mode):
+    """Paths of page and layout where they were not as they should be."""
+    written = []
+    if params["layout"] and judged.listed:
+        raise InputError(f"layout {params['layout']}", "one part is not a whole bundle", "collect all parts first")
+    if params["layout"] and not judged.problems:
+        wanted = layout.files(judged.manifest)
+        where = layout.sources(wanted, judged.manifest, [folder for folder in (params["path"], params["store"]) if folder])
+        if layout.reason(wanted, where, params["layout"]):
+            written.append(params["layout"])
+            if not check_mode:
+                layout.make(wanted, where, params["layout"])
+    if params["page"]:
+        data = overview.page(judged).encode("utf-8")
+        if not os.path.isfile(params["page"]) or read_regular(params["page"], MAX_BYTES) != data:
+            written.append(params["page"])
+            if not check_mode:
+                write_bytes(params["page"], data)
+    return written
 
 
 def main():
@@ -126,13 +241,17 @@ def main():
             "path": {"type": "path", "required": True},
             "allowed_signers": {"type": "path", "required": True},
             "revoked_keys": {"type": "path"},
+            "signatures_required": {"type": "int", "default": 1},
             "verify": {"type": "str", "choices": ["signature", "full"], "default": "full"},
+            "page": {"type": "path"},
+            "layout": {"type": "path"},
+            "store": {"type": "path"},
             "progress_file": {"type": "path"},
         },
         supports_check_mode=True,
     )
     try:
-        result = run(module.params)
+        result = run(module.params, module.check_mode)
     except (AirgapError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(**result)

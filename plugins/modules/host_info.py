@@ -34,6 +34,18 @@ options:
     type: list
     elements: str
     default: []
+  engine_config:
+    description: Settings that the engine's C(daemon.json) should hold, to be compared with those that it holds.
+    type: dict
+    default: {}
+  registry:
+    description: The site's registry as C(<address>:<port>), to be asked whether it answers; empty asks none.
+    type: str
+    default: ''
+  registry_ca:
+    description: Certificate of the site's authority (PEM), by which O(registry) is trusted.
+    type: str
+    default: ''
 seealso:
   - module: airgap.azure_ai.rollout_plan
 """
@@ -62,39 +74,63 @@ host:
     now: {description: The host's time in UTC., type: str, returned: always}
     packages: {description: Versions of the installed ones of O(packages)., type: dict, returned: always}
     listening: {description: TCP ports that are in use., type: list, elements: int, returned: always}
+    routes:
+      description: Networks that the host has a route to, as interface and network (IPv4, without the default route).
+      type: list
+      elements: dict
+      returned: always
     engine:
-      description: Version, api, id, store (V(classic) or V(containerd)), root_dir, rootless, userns; null when none answers.
+      description: Version, api, id, store (V(classic) or V(containerd)), root_dir, rootless, userns, runtimes, live_restore; null when none answers.
       type: dict
       returned: always
     engine_error: {description: Why no engine answers., type: str, returned: always}
+    engine_program: {description: 'Path of C(dockerd), null when there is none.', type: str, returned: always}
+    engine_ours: {description: Whether this collection installed the engine., type: bool, returned: always}
+    registry_error: {description: 'Why the host cannot use O(registry), null when it can or none was named.', type: str, returned: always}
+    daemon: {description: 'What stands between C(daemon.json) and O(engine_config), as reason, apply and error.', type: dict, returned: always}
     images: {description: 'Name, id, user, chain and usable of every image.', type: list, elements: dict, returned: always}
     containers: {description: 'Name, id, image, state, labels and ports of every container.', type: list, elements: dict, returned: always}
-    deployed: {description: 'For each container current, previous, releases, source and proven (the spec that last worked).', type: dict, returned: always}
+    networks: {description: Names of the engine's networks., type: list, elements: str, returned: always}
+    gpus: {description: 'Count of NVIDIA devices, and whether the engine has a runtime for them.', type: dict, returned: always}
+    deployed:
+      description: For each container current, previous, releases, source, proven (the spec that last worked), former (release to go back to) and rollback.
+      type: dict
+      returned: always
+    lock: {description: 'Who changes the host now, as who, since, node and run; null when nobody does.', type: dict, returned: always}
     models: {description: Digests of complete model sets., type: list, elements: str, returned: always}
     store: {description: Sizes of the blobs in the host's store by hex digest., type: dict, returned: always}
 """
 
+import dataclasses
+import os
+import shutil
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host, inside
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import daemon, deployed, host, inside, lan_registry, lock, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
 DOCKER_FOLDER = "/var/lib/docker"  # where an engine keeps its data unless told otherwise
 
 
-def look(root: str, socket: str, packages: t.Sequence[str]) -> dict[str, t.Any]:
+def look(root: str, socket: str, packages: t.Sequence[str], config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Everything about the host."""
+    holder = lock.holder(root)
     held = inside.survey(Engine(socket))
-    docker = (held["engine"] or {}).get("root_dir") or DOCKER_FOLDER
+    docker = (held["engine"] or {}).get("root_dir") or config.get("data-root") or DOCKER_FOLDER
     found = host.facts([root, docker], packages)
     return {
         **found,
         "disk": {"root": found["disk"][root], "docker": found["disk"][docker]},
         **held,
+        "engine_program": shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"),
+        "engine_ours": os.path.exists(manage.NOTE),
+        "daemon": daemon.survey(config),
+        "gpus": host.gpus((held["engine"] or {}).get("runtimes", [])),
         "deployed": deployed.containers(root),
+        "lock": holder and dataclasses.asdict(holder),
         "models": deployed.models(root),
         "store": deployed.store(root),
     }
@@ -107,15 +143,20 @@ def main() -> None:
             "root": {"type": "path", "default": "/var/lib/azure-ai"},
             "docker_socket": {"type": "path", "default": DEFAULT_SOCKET},
             "packages": {"type": "list", "elements": "str", "default": []},
+            "engine_config": {"type": "dict", "default": {}},
+            "registry": {"type": "str", "default": ""},
+            "registry_ca": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
     try:
-        found = look(module.params["root"], module.params["docker_socket"], module.params["packages"])
+        params = module.params
+        found = look(params["root"], params["docker_socket"], params["packages"], params["engine_config"])
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"host: {exc}; run with become")
+    found["registry_error"] = lan_registry.trouble(params["registry"], params["registry_ca"]) if params["registry"] else None
     module.exit_json(changed=False, host=found)
 
 

@@ -92,7 +92,7 @@ adopted:
   type: list
   elements: str
 placed:
-  description: Digests of the model sets that were, or would be, made.
+  description: Digests of the sets, of models or of declared files, that were, or would be, made.
   returned: success
   type: list
   elements: str

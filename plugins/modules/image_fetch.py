@@ -16,6 +16,7 @@ author:
 description:
   - Copies images for linux/amd64 from a registry into the content-addressed store, with the registry's original bytes, so that digests
     equal those upstream. Layers that the store has, of whatever image, are not fetched again.
+  - All images are looked up before the first is fetched; what cannot be had is told at once.
   - A tag is looked up at each run. Once fetched it is locked to its digest, since licenses are made for one digest.
   - Runs on the builder in the connected zone. Needs C(skopeo).
 options:
@@ -64,9 +65,28 @@ options:
     type: int
     default: 120
   retries:
-    description: How often a failed request is tried again.
+    description: How often a failed request is tried again, after 1, 2, 4, … seconds. Layers that came whole are not fetched again.
     type: int
     default: 2
+  lock:
+    description:
+      - File that holds each tag's digest as of its first fetch, for version control; written after each fetch and obeyed by the next.
+      - Without it, the store itself is the lock.
+    type: path
+  bandwidth:
+    description: Bytes a second that layers may take of the line, on the average. V(0) takes all of it.
+    type: int
+    default: 0
+  newer:
+    description: Whether to look for newer tags too and tell them in RV(newer).
+    type: bool
+    default: false
+  proxy:
+    description:
+      - Proxy through which the registry is reached, as C(HTTP_PROXY), C(HTTPS_PROXY), C(HTTP_PROXY_CREDS) and C(NO_PROXY).
+      - C(skopeo) gets them in its environment. They may hold a password, so they are not shown.
+    type: dict
+    default: {}
   progress_file:
     description: File that the progress is written to, for the callback C(airgap.azure_ai.progress).
     type: path
@@ -121,6 +141,15 @@ images:
     layers: {description: "Layers with C(digest), C(size), C(media_type) and C(diff_id), base first.", type: list, elements: dict, returned: always}
     platform: {description: Always C(linux/amd64)., type: str, returned: always}
     fetched: {description: "When it was fetched first, in UTC.", type: str, returned: always}
+newer:
+  description: Tags with a higher version of the same flavour, highest first, for each image that has some.
+  returned: when O(newer)
+  type: list
+  elements: dict
+  contains:
+    service: {description: Name of the service., type: str, returned: always}
+    tag: {description: Tag of the image., type: str, returned: always}
+    newer: {description: The newer tags., type: list, elements: str, returned: always}
 fetched_bytes:
   description: Bytes that were fetched, or would be in check mode.
   returned: success
@@ -136,9 +165,10 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import proxy
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, lockfile
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.skopeo import Access, Skopeo
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
@@ -146,11 +176,12 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store imp
 def run(params, check_mode):
     """Look up every image before the first is fetched; return the module's result."""
     store = Store(params["store"])
-    source = Skopeo(Access(params["validate_certs"], params["ca_path"], params["authfile"], params["timeout"], params["retries"]))
+    access = (params["validate_certs"], params["ca_path"], params["authfile"], params["timeout"], params["retries"], proxy.of_program(params["proxy"]))
+    source = Skopeo(Access(*access, limit=params["bandwidth"]))
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     before = [_line(image) for image in store.holdings()["images"]]
     wanted = list({tuple(sorted(image.items())): image for image in params["images"]}.values())
-    plans = [fetch.plan(store, source, params["registry"], image, now, params["accept_moved"]) for image in wanted]
+    plans = fetch.plan_all(store, source, params["registry"], wanted, now, params["accept_moved"], lockfile.load(params["lock"]))
     due = [plan for plan in plans if not plan.known]
     size = fetch.total(due)
     if due and not check_mode:
@@ -159,16 +190,33 @@ def run(params, check_mode):
         for plan in due:
             fetch.carry_out(store, source, params["registry"], plan, progress.advance)
         progress.finish()
+    locked = not check_mode and lockfile.add(params["lock"], [plan.record for plan in plans])
     names = ", ".join(_line(plan.record) for plan in due)
     msg = f"{'would fetch' if check_mode else 'fetched'} {human(size)}: {names}" if due else f"all {len(plans)} images are in the store"
     after = before + [_line(plan.record) for plan in due]
     return {
-        "changed": bool(due),
+        "changed": bool(due or locked),
         "msg": msg,
         "images": [plan.record for plan in plans],
         "fetched_bytes": size,
         "diff": {"before": _text(before), "after": _text(after)},
+        **({"newer": list(_newer(source, params["registry"], wanted))} if params["newer"] else {}),
     }
+
+
+def _newer(source, host, wanted):
+    """Newer tags; a registry that does not list its tags keeps nobody from fetching."""
+    tags = {}
+    for image in wanted:
+        reference = f"{host}/{image['repository']}"
+        if reference not in tags:
+            try:
+                tags[reference] = source.tags(reference)
+            except AirgapError:
+                tags[reference] = []
+        found = fetch.newer(tags[reference], image["tag"])
+        if found:
+            yield {"service": image["service"], "tag": image["tag"], "newer": found}
 
 
 def _line(image):
@@ -193,6 +241,10 @@ def main():
             "authfile": {"type": "path"},
             "timeout": {"type": "int", "default": 120},
             "retries": {"type": "int", "default": 2},
+            "lock": {"type": "path"},
+            "bandwidth": {"type": "int", "default": 0},
+            "newer": {"type": "bool", "default": False},
+            "proxy": {"type": "dict", "default": {}, "no_log": True},
             "progress_file": {"type": "path"},
         },
         supports_check_mode=True,

@@ -45,6 +45,12 @@ options:
     type: list
     elements: str
     default: []
+  registry:
+    description:
+      - The site's registry as C(<address>:<port>). The engine pulls the image from it by digest and gives it O(name); O(leave_out) and the
+        host's store are not looked at. Empty loads from the store.
+    type: str
+    default: ''
 seealso:
   - module: airgap.azure_ai.host_store
   - module: airgap.azure_ai.rollout_plan
@@ -95,7 +101,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import image as archive
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed, loading
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed, lan_registry, loading
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
 
@@ -108,6 +114,8 @@ def blobs_of(record: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 def bring(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str], str]:
     """Load from the store; return (state, layers left out, note)."""
     record, name = params["image"], params["name"]
+    if params["registry"]:
+        return lan_registry.pull(engine, params["registry"], record, name), [], f"pulled from {params['registry']}"
     unzstd = archive.needs_unzstd(record, str(engine.version().get("Version", "")))
 
     def opener(digest: str) -> t.BinaryIO:
@@ -135,6 +143,7 @@ def main() -> None:
             "image": {"type": "dict", "required": True},
             "name": {"type": "str", "required": True},
             "leave_out": {"type": "list", "elements": "str", "default": []},
+            "registry": {"type": "str", "default": ""},
             "docker_socket": {"type": "path", "default": DEFAULT_SOCKET},
         },
         supports_check_mode=True,
@@ -144,7 +153,7 @@ def main() -> None:
     try:
         before = have = loading.state(engine, params["name"])
         why = loading.reason(before, params["image"])
-        left, note = (params["leave_out"], "") if why else ([], "")
+        left, note = (params["leave_out"], "") if why and not params["registry"] else ([], "")
         if why and not module.check_mode:
             have, left, note = bring(engine, params)
         sent, left_out = archive.sizes(params["image"], left) if why else (0, 0)
@@ -155,7 +164,8 @@ def main() -> None:
     except OSError as exc:
         module.fail_json(msg=f"image {params['name']}: {exc}; run with become")
     after = params["image"]["manifest"] if why else before["id"]
-    diff = {"before_header": params["name"], "after_header": params["name"], "before": f"{before['id'] or 'absent'}\n", "after": f"{after}\n"}
+    lines = f"{sent} bytes to load, {left_out} bytes left out\n" if why else ""
+    diff = {"before_header": params["name"], "after_header": params["name"], "before": f"{before['id'] or 'absent'}\n", "after": f"{after}\n{lines}"}
     text = "; ".join(part for part in (why or "the image is there", note) if part)
     module.exit_json(changed=why is not None, msg=text, image_id=have["id"], user=have["user"], sent_bytes=sent, left_out_bytes=left_out, diff=diff)
 

@@ -40,8 +40,30 @@ options:
     description: Folder for one file per host that tells M(airgap.azure_ai.usage_spool) which months were seen equal by two harvests after their end.
     type: path
   harvest:
-    description: Name of the harvest that O(expected) belongs to.
+    description: Name of the harvest that O(expected) and O(evidence) belong to.
     type: str
+  evidence:
+    description:
+      - What this harvest saw of record files, where they are not what they were at the harvest before.
+      - The counter of a container is then known to begin again, so no doubt arises from its smaller total.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      host:
+        description: Name of the host.
+        type: str
+        required: true
+      container:
+        description: Name of the container.
+        type: str
+        required: true
+      kind:
+        description:
+          - V(reset) where all record files are gone, V(restored) where they are older than those that were seen before, as after going back to a snapshot.
+        type: str
+        choices: [reset, restored]
+        required: true
   expected:
     description: What this harvest should have asked. Whatever it has no look for gets one that says nobody was reached.
     type: list
@@ -129,6 +151,28 @@ lines:
   type: list
   elements: str
   sample: ["stt-7 stt-en: no_answer, no connection (Connection refused) (2026-02 and 2 more, last all)"]
+containers:
+  description: What came of each container, worst first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    host: {description: Name of the host., type: str, returned: always}
+    container: {description: Name of the container., type: str, returned: always}
+    outcome: {description: "V(read), V(partly), V(bad answer) or V(no answer).", type: str, returned: always}
+    months: {description: Months that answered., type: int, returned: always, sample: 13}
+    new: {description: Readings that are new., type: int, returned: always, sample: 2}
+    problem: {description: What was wrong, type: str, returned: always}
+table:
+  description: RV(containers) for people, one line each below a heading.
+  returned: success
+  type: list
+  elements: str
+missing:
+  description: How many containers were not read wholly, and files that were refused.
+  returned: success
+  type: int
+  sample: 0
 heads:
   description: Last row of each chain of this site after the append.
   returned: success
@@ -141,7 +185,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, months, schema, spool, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import intake, ledger, months, schema, spool, summary
 
 
 def argument_spec() -> dict:
@@ -152,7 +196,14 @@ def argument_spec() -> dict:
         "service": {"type": "str"},
         "months": {"type": "list", "elements": "str", "default": []},
     }
+    evidence = {name: {"type": "str", "required": True} for name in ("host", "container")}
     return {
+        "evidence": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {**evidence, "kind": {"type": "str", "required": True, "choices": list(ledger.EVIDENCE)}},
+        },
         "url": {"type": "str", "required": True},
         "site": {"type": "str", "required": True},
         "spool": {"type": "path"},
@@ -174,9 +225,10 @@ def append(params: dict, keep: bool) -> dict:
     if not keep and not database.exists():
         database = schema.Database("sqlite://")
     files, refused = spool.Folder(folder).load(site) if folder else ([], [])
+    evidence = {(params["harvest"] or "", item["host"], item["container"]): item["kind"] for item in params.get("evidence") or ()}
     with database.write(keep) as connection:
-        appender = ledger.Appender(connection, site)
-        for _name, document in files:
+        appender = ledger.Appender(connection, site, evidence)
+        for document in spool.Folder(folder or "").documents(files):
             appender.add(document)
         appender.expect(params["harvest"] or "", params["expected"], months.now())
         outcome = appender.finish()
@@ -186,19 +238,13 @@ def append(params: dict, keep: bool) -> dict:
         spool.Folder(folder).archive(files, refused)
     if keep and params["closed"]:
         spool.write_closed(params["closed"], closed)
-    failures = outcome.failures + [{"host": name, "container": "", "kind": "bad_spool", "reason": reason, "scopes": []} for name, reason in refused]
-    return {**outcome._asdict(), "failures": failures, "lines": [_line(item) for item in failures], "heads": heads, "changed": outcome.new > 0}
-
-
-def _line(failure: dict) -> str:
-    scopes = failure["scopes"]
-    what = "not appended" if not scopes else scopes[0] if len(scopes) == 1 else f"{scopes[0]} and {len(scopes) - 1} more, last {scopes[-1]}"
-    return f"{failure['host']} {failure['container']}: {failure['kind']}, {failure['reason']} ({what})".replace(" :", ":")
+    return intake.result([outcome], refused, heads)
 
 
 def _check(params: dict) -> None:
-    if params["expected"] and not params["harvest"]:
-        raise InputError("expected", "needs the name of the harvest", "set harvest")
+    for name in ("expected", "evidence"):
+        if params.get(name) and not params["harvest"]:
+            raise InputError(name, "needs the name of the harvest", "set harvest")
     wrong = [month for item in params["expected"] for month in item["months"] if not months.is_month(month)]
     if wrong:
         raise InputError(f"month {wrong[0]!r}", "not a month", "write it as YYYY-MM")

@@ -2,7 +2,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Download the license, and the models where the service has some, of one service, tag, resource and options."""
+"""Download license and models of one service, tag, resource and options, and bind them to its declared files as a release."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 description:
   - Runs the online steps that the catalog lists for a service, in the builder's Docker Engine, and keeps what they make as a release
-    in the store. A release binds license, models, captured settings and resource to one image digest.
+    in the store. A release binds license, models, captured settings, declared files and resource to one image digest.
+  - A service whose entry lists no online steps gets a release without license; that needs neither an engine nor a key.
   - The license is encrypted with Ansible Vault before it is written; the models are streamed into the store.
   - Runs on the builder in the connected zone, without root, by a user who may use the Docker Engine.
-  - The key is given to the container in its environment through the engine's API, and to nothing else. While the container runs, users of
-    that engine can see it. The container is removed at the end, or at the next start after a killed run.
+  - Keys are given to the container in its environment through the engine's API, and to nothing else. While the container runs, users of
+    that engine can see them. The container is removed at the end, or at the next start after a killed run.
 options:
   store:
     description: Folder of the store; C(image_fetch) has put the image there.
@@ -38,7 +39,7 @@ options:
     type: str
     required: true
   entry:
-    description: The service's entry of the catalog.
+    description: The service's entry of the catalog, as the lookup P(airgap.azure_ai.containers#lookup) gives it with C(entries=true).
     type: dict
     required: true
   options:
@@ -52,11 +53,24 @@ options:
   endpoint:
     description: Endpoint of the resource.
     type: str
-    required: true
+    default: ""
   api_key:
     description: A key of the resource. Only looked at when something must be downloaded.
     type: str
-    required: true
+    default: ""
+  model_endpoint:
+    description: Endpoint of the resource that models come from, for the steps that the catalog marks so. Empty takes O(endpoint).
+    type: str
+    default: ""
+  model_api_key:
+    description: A key of that resource. Empty takes O(api_key).
+    type: str
+    default: ""
+  files_root:
+    description:
+      - Folder that the declared files of O(options) lie in. The catalog says which option names some.
+      - A changed set of files makes a new release with the license that there is.
+    type: path
   lifetime_days:
     description:
       - Days that the license was granted for. The license file cannot be read, so this is what you were told.
@@ -82,7 +96,9 @@ options:
     type: dict
     default: {}
   proxy:
-    description: Variables such as C(HTTP_PROXY) and C(HTTPS_PROXY) for the container while it is online. They may hold a password, so they are not shown.
+    description:
+      - Proxy for the container while it is online, as C(HTTP_PROXY), C(HTTPS_PROXY), C(HTTP_PROXY_CREDS) and C(NO_PROXY). They may hold a
+        password, so they are not shown.
     type: dict
     default: {}
   network:
@@ -112,6 +128,7 @@ attributes:
     support: full
     details:
       - A license is downloaded again when the image's digest changed, the store lost parts of it, or its declared end is near.
+      - Other declared files make a new release with the same license.
 notes:
   - Give the module the controller's own Python, C(ansible_python_interpreter={{ ansible_playbook_python }}); it calls that Python's C(ansible-vault).
 """
@@ -143,7 +160,8 @@ release:
   contains:
     id: {description: Identity of the release, type: str, returned: always}
     image: {description: Manifest digest that the license is bound to, type: str, returned: always}
-    license: {description: Digest of the encrypted license, type: str, returned: always}
+    license: {description: 'Digest of the encrypted license, or null', type: str, returned: always}
+    files: {description: Digest of the set of declared files or null, type: str, returned: always}
     models: {description: Digest of the model set or null, type: str, returned: always}
     settings: {description: Settings captured from the download's log, type: dict, returned: always}
     downloaded: {description: When, type: str, returned: always}
@@ -165,19 +183,22 @@ from dataclasses import replace
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import proxy, vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Told
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, selector
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.image import load_stream, needs_unzstd, sizes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import filesets
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.holdings import models_digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.image import load_missing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.licenses import Licenses
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.registry import complete_record
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import online
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run.download import ArchiveEngine, Download, Outcome, Recipe
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.download import ArchiveEngine, Download, Recipe
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.entries import container_port, licensed
 
-RECORD = ("manifest", "manifest_size", "media_type", "config", "config_size", "layers")
 Params = t.Mapping[str, t.Any]
 
 
@@ -187,37 +208,71 @@ class LicenseDownload:
     def __init__(self, params: Params, now: datetime.datetime) -> None:
         self.params = params
         self.now = now
+        self.entry, self.options = params["entry"], params["options"]
+        self.licensed = licensed(self.entry)
         self.store = Store(params["store"])
-        self.image = _complete(params["image"])
-        self.licenses = Licenses(self.store, selector(params["service"], params["tag"], params["resource"], params["options"]))
-        self.what = f"license of {params['service']}:{params['tag']} for {params['resource']}"
+        self.image = complete_record(params["image"])
+        self.selector = selector(*self._deployment(), self.options)
+        self.licenses = Licenses(self.store, self.selector, self._lends)
+        self.what = f"license of {params['service']}:{params['tag']} for {params['resource']}" if self.licensed else f"{params['service']}:{params['tag']}"
+        self.told = Told(self.what, params["progress_file"])
 
     def run(self, check_mode: bool) -> dict[str, t.Any]:
         """What the module answers."""
+        files = filesets.collect(self._found(), None)
         have = self._held(self.params["vault_id"])
         declared = None if have is None else self._declared(have)
         reason = self._needed(declared)
         if reason is None and have is not None and declared is not None:
-            return self._kept(have, declared, check_mode)
-        vault.check_password_file(self.params["vault_password_file"])  # before an hour of models is downloaded in vain
-        source = self._elsewhere()
-        way = f"encrypted again from the vault of {source[0]}" if source else "downloaded"
+            return self._kept(have, declared, models_digest(files) if files else None, check_mode)
+        if self.licensed:
+            vault.check_password_file(self.params["vault_password_file"])  # before an hour of models is downloaded in vain
+        source = self._elsewhere() if self.licensed else None
+        way = f"encrypted again from the vault of {source[0]}" if source else "downloaded" if self.licensed else "bound"
         if check_mode:
             return {"changed": True, "reason": reason, "msg": f"{self.what}: would be {way}: {reason}"}
         with self.store.create().working("download"):
-            release = self._encrypted_again(*source) if source else self._downloaded()
-        return {"changed": True, "reason": reason, "msg": f"{self.what}: {way}, good {_until(release)}: {reason}", "release": release.dump()}
+            release = self._encrypted_again(*source) if source else self._downloaded() if self.licensed else self._without_license()
+        return {"changed": True, "reason": reason, "msg": f"{self.what}: {way}{self._until(release)}: {reason}", "release": release.dump()}
 
-    def _kept(self, have: Release, declared: Release, check_mode: bool) -> dict[str, t.Any]:
+    def _kept(self, have: Release, declared: Release, files: str | None, check_mode: bool) -> dict[str, t.Any]:
         """The answer when nothing is downloaded; the record is mended when its lifetime is declared differently now."""
-        result = {"changed": declared != have, "msg": f"{self.what}: in the store, good {_until(declared)}", "release": declared.dump()}
+        if (have.selector, have.files) != (self.selector, files) or self.licenses.missing_files(have):
+            return self._bound_anew(declared, files, check_mode)
+        result = {"changed": declared != have, "msg": f"{self.what}: in the store{self._until(declared)}", "release": declared.dump()}
         if declared == have:
             return result
         if not check_mode:
             self.licenses.set_expiry(declared)
         return {**result, "reason": f"its end was recorded as {have.expires or 'unknown'}, lifetime_days says {declared.expires}"}
 
+    def _bound_anew(self, declared: Release, files: str | None, check_mode: bool) -> dict[str, t.Any]:
+        """The license that there is, in a new release."""
+        differs = online.changed_options(self.options, [declared.options])
+        reason = f"{differs}, on which the license does not depend" if differs else "its declared files have changed"
+        release = Release.load({**declared.dump(), **self._bound(), "files": files, "made": self._now()})
+        if not check_mode:
+            release = self.licenses.bind(declared, {**self._bound(), "files": files, "made": self._now()}, self._files())
+        verb = "would be bound" if check_mode else "bound"
+        return {"changed": True, "reason": reason, "msg": f"{self.what}: {verb} anew, nothing downloaded: {reason}", "release": release.dump()}
+
     # What there is
+
+    def _deployment(self) -> tuple[str, str, str]:
+        return self.params["service"], self.params["tag"], self.params["resource"]
+
+    def _lends(self, record: t.Mapping[str, t.Any]) -> bool:
+        return (record["service"], record["tag"], record["resource"]) == self._deployment() and online.same_license(self.entry, self.options, record["options"])
+
+    def _found(self) -> list[filesets.Found]:
+        named = filesets.option_of(self.entry, self.options)
+        if named is None:
+            return []
+        return filesets.survey(self.params["files_root"] or "", named[1], f"option {named[0]} of {self.params['service']}")
+
+    def _files(self) -> list[dict[str, t.Any]]:
+        found = self._found()
+        return filesets.collect(found, self.store, self.told("declared files", sum(file.size for file in found))) if found else []
 
     def _declared(self, have: Release) -> Release:
         """The release with the end that ``lifetime_days`` gives it today; undeclared, what was recorded stays."""
@@ -227,8 +282,14 @@ class LicenseDownload:
         return self.licenses.newest(vault_id, self.image["manifest"])
 
     def _needed(self, have: Release | None) -> str | None:
-        models = any("models" in step.get("produces", ()) for step in self.params["entry"].get("online", ()))
-        return online.needed(have, self.image["manifest"], models, self.now.date(), self.params["renew_days"], self.licenses.missing(have))
+        image, missing = self.image["manifest"], self.licenses.missing(have)
+        if not self.licensed:
+            return online.unlicensed(have, image)
+        models = any("models" in step.get("produces", ()) for step in self.entry["online"])
+        captured = self.entry.get("offline", {}).get("captured", ())
+        reason = online.needed(have, image, models, self.now.date(), self.params["renew_days"], missing, captured)
+        differs = online.changed_options(self.options, self.licenses.options(*self._deployment())) if have is None else ""
+        return f"{reason}: {differs}" if differs else reason
 
     def _elsewhere(self) -> tuple[str, Release] | None:
         for vault_id in sorted(self.params["vaults"]):
@@ -241,69 +302,54 @@ class LicenseDownload:
 
     def _encrypted_again(self, vault_id: str, have: Release) -> Release:
         plain = vault.decrypt(self.licenses.read(have), vault_id, self.params["vaults"][vault_id])
-        return self.licenses.keep(self._declared(have).dump(), self._encrypted(plain))
+        files = self._files()
+        same = have.selector == self.selector and have.files == (models_digest(files) if files else None)
+        bound = {**self._declared(have).dump(), **self._bound(), "files": None, "made": have.made if same else self._now()}
+        return self.licenses.keep(bound, self._encrypted(plain), (), files)
+
+    def _without_license(self) -> Release:
+        return self.licenses.keep({**self._bound(), "made": self._now()}, None, (), self._files())
 
     def _downloaded(self) -> Release:
-        if not self.params["api_key"]:
-            raise InputError(self.what, "the api_key is empty", f"set azure_ai_resources.{self.params['resource']}.api_key in the connected layer")
-        progress = Progress(self.what, 0, self.params["progress_file"])
-        steps = online.steps(self.params["entry"], self.params["options"], self.params["endpoint"], self.params["api_key"])
+        steps = online.steps(self.entry, self.options, *online.accounts(self.entry, self.params, self.what))
         engine = ArchiveEngine(self.params["docker_socket"], self.params["timeout"])
+        name = local_image(self.params["service"], self.image["manifest"])
+        load_missing(engine, self.image, name, lambda digest: self.store.open(Digest.parse(digest)), self.told)
         recipe = Recipe(
-            image=self._loaded(engine),
-            mounts=self.params["entry"]["mounts"],
+            image=name,
+            mounts=self.entry["mounts"],
             owner=Digest.of(self.store.path.encode()).short,
             network=self.params["network"],
-            environment={name: str(value) for name, value in self.params["proxy"].items()},
-            hardening=self.params["entry"].get("hardening", {}),
+            environment=proxy.of_container(self.params["proxy"]),
+            hardening=self.entry.get("hardening", {}),
+            port=container_port(self.entry),
+            user=self.entry.get("user"),
         )
-        download = Download(engine, recipe, self.what, [self.params["api_key"], *recipe.environment.values()], lambda: progress.advance(0))
-        outcome = download.run(steps, lambda path, stream, size: str(self.store.put_stream(stream, size=size, advance=progress.advance, what=path)[0]))
-        progress.finish()
-        return self.licenses.keep(self._bound(outcome), self._encrypted(outcome.license), outcome.files)
+        secrets = [self.params["api_key"], self.params["model_api_key"], *proxy.secrets(self.params["proxy"])]
+        outcome = Download(engine, recipe, self.what, secrets, self.told).run(steps, self._take)
+        bound = {**self._bound(), "settings": outcome.settings, "license_file": outcome.license_file, "downloaded": self._now()}
+        bound["expires"] = online.expiry(bound["downloaded"], self.params["lifetime_days"])
+        release = self.licenses.keep(bound, self._encrypted(outcome.license), outcome.files, self._files())
+        self.told.finish()
+        return release
 
-    def _loaded(self, engine: ArchiveEngine) -> str:
-        name = local_image(self.params["service"], self.image["manifest"])
-        if engine.image(name) is None:
-            progress = Progress(f"load {self.params['service']}:{self.params['tag']}", sizes(self.image)[0], self.params["progress_file"])
-            unzstd = needs_unzstd(self.image, str(engine.version().get("Version", "")))
-            engine.load(_counted(load_stream(self.image, name, lambda digest: self.store.open(Digest.parse(digest)), unzstd=unzstd), progress))
-        return name
+    def _take(self, path: str, stream: t.BinaryIO, size: int) -> str:
+        return str(self.store.put_stream(stream, size=size, advance=self.told.advance, what=path)[0])
 
-    def _bound(self, outcome: Outcome) -> dict[str, t.Any]:
-        downloaded = self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-        return {
-            "service": self.params["service"],
-            "tag": self.params["tag"],
-            "resource": self.params["resource"],
-            "options": self.params["options"],
-            "image": self.image["manifest"],
-            "settings": outcome.settings,
-            "license_file": outcome.license_file,
-            "downloaded": downloaded,
-            "expires": online.expiry(downloaded, self.params["lifetime_days"]),
-        }
+    def _bound(self) -> dict[str, t.Any]:
+        service, tag, resource = self._deployment()
+        return {"service": service, "tag": tag, "resource": resource, "options": self.options, "image": self.image["manifest"], "selector": self.selector}
+
+    def _now(self) -> str:
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _encrypted(self, plain: bytes) -> bytes:
         return vault.encrypt(plain, self.params["vault_id"], self.params["vault_password_file"])
 
-
-def _complete(image: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
-    missing = [name for name in RECORD if name not in image]
-    if missing:
-        raise InputError("image", f"its record is without {', '.join(missing)}", "give a record that image_fetch returned")
-    Digest.parse(image["manifest"])
-    return image
-
-
-def _counted(chunks: t.Iterable[bytes], progress: Progress) -> t.Iterator[bytes]:
-    for chunk in chunks:
-        progress.advance(len(chunk))
-        yield chunk
-
-
-def _until(release: Release) -> str:
-    return f"until {release.expires}" if release.expires else "until an unknown day (license_lifetime_days of the resource is not declared)"
+    def _until(self, release: Release) -> str:
+        if not self.licensed:
+            return ""
+        return f", good until {release.expires or 'an unknown day (license_lifetime_days of the resource is not declared)'}"
 
 
 def argument_spec() -> dict[str, t.Any]:
@@ -316,8 +362,11 @@ def argument_spec() -> dict[str, t.Any]:
         "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
         "options": {"type": "dict", "default": {}},
         "resource": {"type": "str", "required": True},
-        "endpoint": {"type": "str", "required": True},
-        "api_key": {"type": "str", "required": True, "no_log": True},
+        "endpoint": {"type": "str", "default": ""},
+        "api_key": {"type": "str", "default": "", "no_log": True},
+        "model_endpoint": {"type": "str", "default": ""},
+        "model_api_key": {"type": "str", "default": "", "no_log": True},
+        "files_root": {"type": "path"},
         "lifetime_days": {"type": "int"},
         "renew_days": {"type": "int", "default": 30},
         "vault_id": {"type": "str", "required": True},

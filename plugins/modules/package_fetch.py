@@ -35,6 +35,20 @@ options:
     description: Names of the packages. Without it, what the roles of this collection need on a bare host.
     type: list
     elements: str
+  extra:
+    description: Names of packages besides these, such as V(nginx) or V(docker-registry).
+    type: list
+    elements: str
+    default: []
+  own:
+    description:
+      - Folder of package files of one's own. They are taken as they are, known by the hash that they have now; what they depend on comes from the archive.
+    type: path
+  update:
+    description:
+      - Take the versions that the archive has now. Otherwise the set fetched before is kept while it serves, and what has changed is told.
+    type: bool
+    default: false
   mirror:
     description: Address of the Debian archive. Without it, the one that this machine's own apt uses.
     type: str
@@ -101,6 +115,12 @@ packages:
     digest: {description: Digest of the file., type: str, returned: always}
     size: {description: Bytes of the file., type: int, returned: always}
     requested: {description: Whether it was asked for by name and not pulled in., type: bool, returned: always}
+kept:
+  description: What the archive has in other versions than the set fetched before, which was kept, a line each.
+  returned: success
+  type: list
+  elements: str
+  sample: [rsync 3.2.7-1 -> 3.2.7-1+deb12u2]
 fetched_bytes:
   description: Bytes of the packages that were fetched, or would be in check mode.
   returned: success
@@ -116,59 +136,84 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings, packages, sources
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import debs, holdings, packages, sources
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 
 def request(params):
-    """What the options ask for; the machine's own mirrors are looked up only when none is named."""
+    """What the options ask for, and one's own packages; the machine's own mirrors are looked up only when none is named."""
     mirror = params["mirror"]
     mirrors = sources.Mirrors(mirror, mirror.rstrip("/") + "-security") if mirror else sources.own()
     if params["security_mirror"]:
         mirrors = mirrors._replace(security=params["security_mirror"])
     names = packages.REQUESTED.get(params["os"], ()) if params["packages"] is None else params["packages"]
-    return packages.Request(params["os"], params["arch"], tuple(names), mirrors, params["keyring"], params["status_file"], params["timeout"])
+    own = debs.own(params["own"], params["os"], params["arch"]) if params["own"] else []
+    names = tuple(dict.fromkeys([*names, *params["extra"]]))
+    paths = tuple(package.path for package in own)
+    wanted = packages.Request(params["os"], params["arch"], names, mirrors, params["keyring"], params["status_file"], params["timeout"], paths)
+    return wanted, own
 
 
-def look(store, apt, wanted):
-    """(records of all packages, those that the store lacks, why the store has to change)."""
+def look(store, apt, wanted, own, update):
+    """(records of all packages, those that the store lacks, why the store has to change, what was kept in spite of the archive)."""
     apt.prepare()
     apt.update()
-    records = [packages.record(wanted, *found) for found in apt.wanted()]
+    mine = {package.record["name"]: package.record for package in own}
+    found = [packages.record(wanted, *entry) for entry in apt.wanted()]
+    records = [entry for entry in found if entry["name"] not in mine] + list(mine.values())
+    held = [entry for entry in store.holdings()["packages"] if entry["os"] == wanted.system]
+    archive = [entry for entry in records if entry["name"] not in mine]
+    kept = []
+    if held and not update and debs.keep(wanted.system, held, records, packages.missing(store, held)):
+        kept = debs.drift(held, archive)
+        records = [entry for entry in held if entry["name"] not in mine] + list(mine.values()) if kept else records
     lacking = packages.missing(store, records)
-    return records, lacking, packages.reason(store.holdings(), wanted.system, records, lacking)
+    return records, lacking, packages.reason(store.holdings(), wanted.system, records, lacking), kept
+
+
+def bring(store, apt, wanted, own, lacking, progress_file):
+    """Get what the store lacks: one's own files as they are, the others by apt."""
+    paths = {package.record["digest"]: package for package in own}
+    fetched = [entry for entry in lacking if entry["digest"] not in paths]
+    for entry in lacking:
+        if entry["digest"] in paths:
+            package = paths[entry["digest"]]
+            store.put_file(package.path, Digest.parse(entry["digest"]), entry["size"], what=f"own package {package.path}")
+    if fetched:
+        progress = Progress(f"packages of {wanted.system}", sum(entry["size"] for entry in fetched), progress_file)
+        apt.download(progress.advance)
+        packages.adopt(store, apt, fetched)
+        progress.finish()
 
 
 def run(params, check_mode):
     """Resolve, fetch, adopt; return the module's result."""
-    store, wanted = Store(params["store"]), request(params)
+    store, (wanted, own) = Store(params["store"]), request(params)
     before = [entry for entry in store.holdings()["packages"] if entry["os"] == wanted.system]
     if check_mode:
         with tempfile.TemporaryDirectory() as folder:
-            records, lacking, reason = look(store, packages.Apt(folder, wanted), wanted)
+            records, lacking, reason, kept = look(store, packages.Apt(folder, wanted), wanted, own, params["update"])
     else:
         with store.create().working(f"packages-{wanted.system}") as folder:
             apt = packages.Apt(folder, wanted)
-            records, lacking, reason = look(store, apt, wanted)
-            if lacking:
-                progress = Progress(f"packages of {wanted.system}", sum(entry["size"] for entry in lacking), params["progress_file"])
-                apt.download(progress.advance)
-                packages.adopt(store, apt, lacking)
-                progress.finish()
+            records, lacking, reason, kept = look(store, apt, wanted, own, params["update"])
+            bring(store, apt, wanted, own, lacking, params["progress_file"])
         if reason:
             with store.changing() as held:
                 holdings.set_packages(held, wanted.system, records)
+    return {**_told(wanted.system, records, lacking, reason, kept, check_mode), "diff": {"before": _text(before), "after": _text(records)}}
+
+
+def _told(system, records, lacking, reason, kept, check_mode):
     size = sum(entry["size"] for entry in lacking)
-    state = f"{wanted.system}: {len(records)} packages, {human(sum(entry['size'] for entry in records))}"
-    return {
-        "changed": reason is not None,
-        "msg": f"{state}; {reason}, {human(size)} {'to fetch' if check_mode else 'fetched'}" if reason else f"{state}, all in the store",
-        "packages": records,
-        "fetched_bytes": size,
-        "diff": {"before": _text(before), "after": _text(records)},
-    }
+    state = f"{system}: {len(records)} packages, {human(sum(entry['size'] for entry in records))}"
+    state += f"; {reason}, {human(size)} {'to fetch' if check_mode else 'fetched'}" if reason else ", all in the store"
+    if kept:
+        state += f"; kept as fetched before, while the archive has {', '.join(kept[:10])}{' …' if len(kept) > 10 else ''}: update takes these"
+    return {"changed": reason is not None, "msg": state, "packages": records, "kept": kept, "fetched_bytes": size}
 
 
 def _text(records):
@@ -183,6 +228,9 @@ def main():
             "os": {"type": "str", "required": True},
             "arch": {"type": "str", "default": "amd64"},
             "packages": {"type": "list", "elements": "str"},
+            "extra": {"type": "list", "elements": "str", "default": []},
+            "own": {"type": "path"},
+            "update": {"type": "bool", "default": False},
             "mirror": {"type": "str"},
             "security_mirror": {"type": "str"},
             "status_file": {"type": "path"},

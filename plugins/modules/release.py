@@ -12,12 +12,13 @@ version_added: 1.0.0
 author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 description:
-  - A release binds image, license, models, captured settings and resource. With O(state=staged) its license is laid down beside
-    the running release, in a file that only the image's user reads. With O(state=current) it becomes the current release in one step,
-    and the current one becomes the previous one.
+  - A release binds image, license, models, declared files, captured settings and resource. With O(state=staged) its license is laid down
+    beside the running release, in a file that only the image's user reads. With O(state=current) it becomes the current release in one
+    step, and the current one becomes the previous one. Releases of services that need no license have none.
   - Licenses are decrypted on the control node with the vault secrets at hand; hosts get neither ciphertext nor password.
-  - A container's output folder is made once, with a file C(source.json) beside it that says who it is, and never removed. It changes
-    hands when a release whose image runs as another user becomes current.
+  - The folders that a container writes into are made once and never removed. Beside its output folder lies a file C(source.json) that says
+    who it is. They change hands when a release whose image runs as another user becomes current; one that a group of containers shares is
+    then open to the users of all its members.
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
 attributes:
@@ -40,15 +41,23 @@ options:
   state:
     description:
       - V(staged) lays releases down beside the running ones.
-      - V(current) switches to releases that are staged; a rollback switches to the previous one.
+      - V(current) switches to releases that are staged; a rollback switches to one that ran before.
+      - V(proven) notes that containers proved that they work as they run now, and keeps how, for a rollback.
     type: str
-    choices: [staged, current]
+    choices: [staged, current, proven]
     default: staged
   releases:
     description:
       - Each has C(container), C(release) (a release as a mapping, or for O(state=current) its ID alone) and, for O(state=staged),
-        C(license) (digest of the ciphertext in O(store), or its path on the control node) and C(image), the image's name in the engine.
-      - With O(state=current), C(compose) may hold the text of the C(compose.yml) to leave beside it.
+        C(license) (digest of the ciphertext in O(store), or its path on the control node; null without one) and C(image), the image's name
+        in the engine.
+      - C(folders) may list the folders that the container writes into, relative to C(containers) in O(root); without it, its output.
+      - With O(state=staged), C(user) may name the owner of license and folders, V(uid:gid), where the container does not run as the image's user.
+      - With O(state=current), C(compose) may hold the text of the C(compose.yml) to leave beside it, and C(config) small files for the
+        container, each with C(source), its path in the folder C(config) of the container, and C(text).
+      - With O(state=current), C(restart) says that the container is there; it is stopped before anything changes where O(docker_socket) is given.
+      - C(back), C(left) and C(previous) are those of an item of M(airgap.azure_ai.rollback_info); the rollback is noted before it is done.
+      - With O(state=proven), an item is one of a plan in full.
       - Other keys are not looked at, so that items of a plan fit.
     type: list
     elements: dict
@@ -62,12 +71,16 @@ options:
       - Required for what O(state=staged) must lay down.
     type: dict
     default: {}
+  docker_socket:
+    description: Socket of the Docker Engine, to stop what runs before its folders change hands. Without it nothing is stopped.
+    type: path
   license_content:
     description: Decrypted licenses by container, in base64; set by the action plugin.
     type: dict
     default: {}
 seealso:
   - module: airgap.azure_ai.rollout_plan
+  - module: airgap.azure_ai.rollback_info
 """
 
 EXAMPLES = r"""
@@ -107,11 +120,17 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import releases
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock, proof, releases
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
 
 
 def owner_of(item: t.Mapping[str, t.Any], users: t.Mapping[str, t.Any]) -> tuple[int, int]:
-    """uid and gid of the image's user."""
+    """uid and gid of the user that the container runs as."""
+    if item.get("user"):
+        uid, _colon, gid = str(item["user"]).partition(":")
+        if uid.isdigit() and gid.isdigit():
+            return int(uid), int(gid)
+        raise InputError(f"container {item['container']}", f"its user {item['user']!r} is not of the form uid:gid", "mend user in the catalog entry")
     user = users.get(item["container"]) or users.get(item.get("image", "")) or {}
     try:
         return int(user["uid"]), int(user["gid"])
@@ -119,8 +138,10 @@ def owner_of(item: t.Mapping[str, t.Any], users: t.Mapping[str, t.Any]) -> tuple
         raise InputError(f"container {item['container']}", "the user of its image is not known", "give uid and gid in users") from exc
 
 
-def content_of(item: t.Mapping[str, t.Any], contents: t.Mapping[str, str]) -> bytes:
-    """The decrypted license."""
+def content_of(item: t.Mapping[str, t.Any], contents: t.Mapping[str, str]) -> bytes | None:
+    """The decrypted license; None for a release without one."""
+    if item["release"]["license"] is None:
+        return None
     try:
         return base64.b64decode(contents[item["container"]], validate=True)
     except (KeyError, binascii.Error, TypeError) as exc:
@@ -132,16 +153,29 @@ def reason(item: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> str | 
     if params["state"] == "staged":
         if not isinstance(item["release"], dict):
             raise InputError(f"container {item['container']}", "its release is not a mapping", "give the release as holdings have it")
-        return releases.stage_reason(params["root"], item["container"], item["release"])
-    return releases.switch_reason(params["root"], item["container"], releases.release_id(item["release"]), item.get("compose"))
+        return releases.stage_reason(params["root"], item["container"], item["release"], item.get("folders"))
+    if params["state"] == "proven":
+        return proof.note_reason(releases.folder_of(params["root"], item["container"]), item)
+    return releases.switch_reason(params["root"], item["container"], releases.release_id(item["release"]), item.get("compose"), item.get("config") or ())
 
 
 def act(item: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> None:
-    """Stage or switch to one release."""
+    """Stage one release, switch to it, or note that it works."""
+    root, container, folders = params["root"], item["container"], item.get("folders")
+    lock.alive(root)
     if params["state"] == "staged":
-        releases.stage(params["root"], item["container"], item["release"], content_of(item, params["license_content"]), owner_of(item, params["users"]))
-    else:
-        releases.switch(params["root"], item["container"], releases.release_id(item["release"]), item.get("compose"))
+        releases.stage(root, container, item["release"], content_of(item, params["license_content"]), owner_of(item, params["users"]), folders)
+        return
+    folder = releases.folder_of(root, container)
+    if params["state"] == "proven":
+        proof.note(folder, item)
+        return
+    if params["docker_socket"] and item.get("restart"):
+        Engine(params["docker_socket"]).stop(container)
+    if item.get("back"):
+        proof.mark_back(folder, item)
+    previous = item.get("previous") if item.get("back") else releases.CURRENT
+    releases.switch(root, container, releases.release_id(item["release"]), item.get("compose"), item.get("config") or (), folders, previous)
 
 
 def main() -> None:
@@ -149,10 +183,11 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "root": {"type": "path", "default": "/var/lib/azure-ai"},
-            "state": {"type": "str", "choices": ["staged", "current"], "default": "staged"},
+            "state": {"type": "str", "choices": ["staged", "current", "proven"], "default": "staged"},
             "releases": {"type": "list", "elements": "dict", "required": True},
             "store": {"type": "path"},
             "users": {"type": "dict", "default": {}},
+            "docker_socket": {"type": "path"},
             "license_content": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,

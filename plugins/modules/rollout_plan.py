@@ -41,6 +41,44 @@ options:
     description: Allow containers smaller than their service's minimum, for trials.
     type: bool
     default: false
+  engine_manage:
+    description:
+      - Whether the engine's packages and configuration may be changed. V(auto) is only where this collection installed it, or where there is none;
+        V(false) is never; V(true) is whoever installed it.
+    type: str
+    default: auto
+  engine_config:
+    description: Settings that C(daemon.json) of a managed engine holds.
+    type: dict
+    default: {}
+  allow_expired:
+    description: Plan to start containers whose license has ended.
+    type: bool
+    default: false
+  unpin:
+    description: Plan to take containers that were rolled back by hand forward again, although the declaration has not changed since.
+    type: bool
+    default: false
+  transport:
+    description: How images come to the host, V(ssh), V(registry), or V(auto), which takes the registry from O(registry_from) hosts on.
+    type: str
+    default: auto
+  registry:
+    description: The site's registry as C(<address>:<port>); empty when there is none.
+    type: str
+    default: ''
+  registry_ca:
+    description: File on the control node with the certificate of the site's authority.
+    type: path
+    default: ''
+  registry_from:
+    description: Number of hosts from which V(auto) takes the registry.
+    type: int
+    default: 8
+  hosts:
+    description: Number of hosts that there are.
+    type: int
+    default: 1
 seealso:
   - module: airgap.azure_ai.image_load
   - module: airgap.azure_ai.release
@@ -69,10 +107,17 @@ plan:
   returned: success
   type: dict
   contains:
-    engine: {description: 'Why packages must be installed (C(reason), null when not) and which (C(packages)).', type: dict, returned: always}
+    engine:
+      description:
+        - Why something must be done (C(reason), null when not), C(packages) to install or upgrade, whether the engine is C(managed) and C(new), the settings
+          to merge (C(config), empty when they are there), and what the running engine must do for them (C(apply), V(nothing), V(reload) or V(restart)).
+      type: dict
+      returned: always
+    registry: {description: 'The registry from which the engine pulls images, null where they go over ssh.', type: str, returned: always}
+    pull_bytes: {description: Bytes of the images to pull., type: int, returned: always}
     send: {description: Digest and size of the blobs that the host lacks., type: list, elements: dict, returned: always}
     send_bytes: {description: Their bytes together., type: int, returned: always}
-    models: {description: Model sets to place., type: list, elements: dict, returned: always}
+    models: {description: Sets of models and of declared files to place., type: list, elements: dict, returned: always}
     images:
       description:
         - Images to load, each with C(name), C(record), C(leave_out) and C(reason).
@@ -81,19 +126,27 @@ plan:
       elements: dict
       returned: always
     releases:
-      description: Releases to stage, each with C(container), C(release), C(license), C(image) and C(reason).
+      description: >-
+        Releases to stage, each with C(container), C(release), C(license) (null for a service without one), C(image), C(user), C(folders) and C(reason).
       type: list
       elements: dict
       returned: always
     switch:
       description:
-        - Containers to start anew, each with C(container), C(service), C(from), C(to), C(release), C(reason), C(restart), C(spec),
-          C(docker_container) (arguments of M(community.docker.docker_container)), C(compose) (text), C(url), C(health) and C(smoke).
+        - Containers to start anew, each behind those that it needs.
+        - Each has C(container), C(service), C(from), C(to), C(release), C(reason), C(restart), C(spec), C(docker_container) (arguments of
+          M(community.docker.docker_container)), C(compose) (text), C(config), C(folders), C(metered), C(url), C(health) and C(smoke).
       type: list
       elements: dict
       returned: always
+    networks: {description: Docker networks to make., type: list, elements: str, returned: always}
     verify:
       description: Of each declared container where and how it proves that it works, as C(container), C(url), C(health) and C(smoke).
+      type: list
+      elements: dict
+      returned: always
+    licenses:
+      description: Of each container that needs a license how long it serves, as C(container), C(release), C(days), C(level) and C(line).
       type: list
       elements: dict
       returned: always

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: usage_report
-short_description: Write the usage report as HTML, CSV and JSON
+short_description: Write the usage report as HTML, CSV, JSON and metrics
 version_added: 1.0.0
 author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
 description:
-  - Writes C(report.html), C(report.csv) and C(report.json) from the usage ledger, with the same numbers in all three.
-  - The page is one file without scripts that asks for nothing from anywhere; the CSV file holds no cell that a spreadsheet takes for a formula.
+  - Writes C(report.html), C(report.csv), C(commitments.csv), C(report.json), C(report.prom) and C(report.rules.yml) from the usage ledger,
+    with the same numbers in all of them.
+  - The page is one file without scripts that asks for nothing from anywhere; the CSV files hold no cell that a spreadsheet takes for a formula;
+    the metrics are for the textfile collector of node_exporter, the rules alert on them.
+  - With several sites in the ledger the page lists them, worst first.
   - The time on the report is that of the last look, so a report about an unchanged ledger is an unchanged file, until a day passes
     and licenses have a day less.
 requirements:
   - SQLAlchemy >= 2.0 and Jinja on the control node
+  - Matplotlib >= 3.6 for charts; without it the page says so and has its tables only
 options:
   url:
     description: The ledger, as in M(airgap.azure_ai.ledger).
@@ -29,6 +33,20 @@ options:
     description: Folder for the files. It is made if it is not there.
     type: path
     required: true
+  charts:
+    description:
+      - Whether the page has charts. V(true) fails where Matplotlib is not installed. Left out, charts are drawn where it is.
+    type: bool
+  textfile:
+    description: Second place for the metrics, a file that ends in C(.prom) in the folder that node_exporter reads.
+    type: path
+  verify:
+    description:
+      - V(all) walks every chain of the ledger. V(new) checks only what came after the heads that the last C(report.json) in O(dest) names
+        if it found the ledger in order; for ledgers of millions of rows, beside a regular M(airgap.azure_ai.ledger_info) that walks all.
+    type: str
+    choices: [all, new]
+    default: all
   site:
     description: Only this site. Default is every site that the ledger knows.
     type: str
@@ -42,6 +60,9 @@ options:
     elements: dict
     default: []
     suboptions:
+      site:
+        description: Its site.
+        type: str
       host:
         description: Name of the host.
         type: str
@@ -62,11 +83,16 @@ options:
       release:
         description: Id of the release.
         type: str
+      license_ends:
+        description: Last day of the license in UTC, C(YYYY-MM-DD). Unknown when neither this nor O(releases[].license_days) is given.
+        type: str
       license_days:
-        description: Whole days until the license ends. Unknown when not given.
+        description: Whole days until the license ends.
         type: int
   commitments:
-    description: Commitment plans, as in the variable C(azure_ai_commitments). Use is counted in whole months.
+    description:
+      - Commitment plans, as in the variable C(azure_ai_commitments). Use is counted in whole months.
+      - The forecast carries the mean of the last six closed months on to the last day; with fewer than three it is left out.
     type: list
     elements: dict
     default: []
@@ -110,7 +136,8 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: partial
+    details: Shows the CSV files; of the others only that they change.
   idempotent:
     support: full
 """
@@ -130,7 +157,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: The files of the report.
+  description: The files of the report, the page first.
   returned: success
   type: list
   elements: str
@@ -140,14 +167,33 @@ as_of:
   returned: success
   type: str
   sample: "2026-03-31T22:00:00Z"
+sites:
+  description: Sites on the report.
+  returned: success
+  type: list
+  elements: str
+  sample: [plant-7]
 findings:
   description: Number of findings on the report.
+  returned: success
+  type: int
+urgent:
+  description: Number of findings that cannot wait.
   returned: success
   type: int
 verified:
   description: Whether the chain of the ledger is unbroken.
   returned: success
   type: bool
+charts:
+  description: Whether the page has charts.
+  returned: success
+  type: bool
+msg:
+  description: What the page says first; and that there are no charts, where Matplotlib is missing.
+  returned: success
+  type: str
+  sample: "1 finding cannot wait. First: The license ends in 3 days."
 """
 
 import datetime
@@ -156,15 +202,18 @@ import os
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse, pretty
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import page, report, schema, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import charts, headline, metrics, page, report, schema, sheet, summary
+
+SHOWN = 100_000  # bytes of a CSV file that a diff shows
 
 
 def argument_spec() -> dict:
     """Options of this module."""
     text, needed = {"type": "str"}, {"type": "str", "required": True}
-    release = {"host": needed, "container": needed, "service": text, "image": text, "tag": text, "release": text, "license_days": {"type": "int"}}
+    release = dict.fromkeys(("site", "service", "image", "tag", "release", "license_ends"), text)
+    release.update(host=needed, container=needed, license_days={"type": "int"})
     added = {"date": needed, "units": needed}
     commitment = {
         "resource": needed,
@@ -177,6 +226,9 @@ def argument_spec() -> dict:
     return {
         "url": needed,
         "dest": {"type": "path", "required": True},
+        "charts": {"type": "bool"},
+        "textfile": {"type": "path"},
+        "verify": {"type": "str", "choices": ["all", "new"], "default": "all"},
         "site": text,
         "store": {"type": "path"},
         "releases": {"type": "list", "elements": "dict", "default": [], "options": release},
@@ -184,12 +236,24 @@ def argument_spec() -> dict:
     }
 
 
-def contents(params: dict) -> tuple[dict, dict[str, bytes]]:
-    """The report, and file name to bytes; :raises AirgapError: no ledger there, a parameter is wrong, the database refused."""
+def contents(params: dict, drawn: bool) -> tuple[dict, dict[str, bytes]]:
+    """The report, and path to bytes; :raises AirgapError: no ledger there, a parameter is wrong, the database refused."""
+    textfile = params.get("textfile")
+    if textfile and not textfile.endswith(".prom"):
+        raise InputError(f"textfile {textfile}", "does not end in .prom", "node_exporter reads no other files")
     with schema.Database(params["url"]).read() as connection:
-        releases = params["releases"] or report.bound(summary.running(connection, params["site"]), held(params.get("store")), today())
-        found = report.build(connection, params["site"], releases, params["commitments"])
-    return found, {"report.html": page.render(found), "report.csv": report.as_csv(found), "report.json": pretty(found)}
+        releases = params["releases"] or report.bound(summary.running(connection, params["site"]), held(params.get("store")))
+        found = report.build(connection, params["site"], releases, params["commitments"], today(), known(params))
+    files = {
+        "report.html": page.render(found, drawn),
+        "report.csv": sheet.usage(found),
+        "commitments.csv": sheet.commitments(found),
+        "report.json": pretty(found),
+        "report.prom": metrics.textfile(found),
+        "report.rules.yml": metrics.RULES.encode("utf-8"),
+    }
+    paths = {os.path.join(params["dest"], name): data for name, data in files.items()}
+    return found, {**paths, **({textfile: files["report.prom"]} if textfile else {})}
 
 
 def held(store: str | None) -> list[dict]:
@@ -204,18 +268,41 @@ def held(store: str | None) -> list[dict]:
         raise MissingError(f"store {store}", "no holdings.json in it", "receive a bundle first, or leave store out") from exc
 
 
+def known(params: dict) -> dict | None:
+    """Heads that the last report found in order; None for checking everything."""
+    path = os.path.join(params["dest"], "report.json")
+    data = _read(path) if params["verify"] == "new" else None
+    last = parse(data, path) if data else {}
+    chain = last.get("chain", {}) if isinstance(last, dict) else {}
+    return chain["heads"] if chain.get("verified") and "heads" in chain else None
+
+
 def today() -> datetime.date:
-    """The day in UTC on which license days are counted."""
+    """The day in UTC on which days left are counted."""
     return datetime.datetime.now(datetime.timezone.utc).date()
 
 
-def write(folder: str, files: dict[str, bytes], dry: bool) -> bool:
-    """Make ``folder`` hold ``files``; return whether it did not already."""
-    if dry:
-        return any(_read(os.path.join(folder, name)) != data for name, data in files.items())
+def changes(files: dict[str, bytes]) -> list[dict]:
+    """One entry of a diff for every file that does not hold its bytes yet."""
+    found = []
+    for path, data in files.items():
+        before = _read(path)
+        if before != data:
+            found.append({"before_header": path, "after_header": path, "before": _shown(path, before), "after": _shown(path, data)})
+    return found
+
+
+def write(folder: str, files: dict[str, bytes]) -> None:
+    """Make ``folder``, and the files what they should be."""
     os.makedirs(folder, exist_ok=True)
-    written = [write_bytes(os.path.join(folder, name), data) for name, data in files.items()]
-    return any(written)
+    for path, data in files.items():
+        write_bytes(path, data)
+
+
+def _shown(path: str, data: bytes | None) -> str:
+    if data is None:
+        return ""
+    return data.decode("utf-8", "replace") if path.endswith(".csv") and len(data) <= SHOWN else f"{len(data)} bytes\n"
 
 
 def _read(path: str) -> bytes | None:
@@ -226,23 +313,40 @@ def _read(path: str) -> bytes | None:
         return None
 
 
+def told(found: dict, wanted: bool | None, drawn: bool) -> str:
+    """The verdict in one line."""
+    verdict = headline.verdict(found)
+    missing = " There are no charts: Matplotlib is not installed here." if wanted is None and not drawn else ""
+    return f"{verdict['title']} {verdict['text']}{missing}"
+
+
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    params = module.params
     if schema.IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("SQLAlchemy"), exception=schema.IMPORT_ERROR)
-    dest = module.params["dest"]
+    drawn = charts.available() if params["charts"] is None else params["charts"]
+    if drawn and not charts.available():
+        module.fail_json(msg=missing_required_lib("matplotlib", reason="for charts: Debian has it as python3-matplotlib; or set charts to false"))
     try:
-        found, files = contents(module.params)
-        changed = write(dest, files, module.check_mode)
+        found, files = contents(params, drawn)
+        diff = changes(files)
+        if diff and not module.check_mode:
+            write(params["dest"], files)
     except (AirgapError, OSError) as exc:
         module.fail_json(msg=str(exc))
     module.exit_json(
-        changed=changed,
-        files=[os.path.join(dest, name) for name in files],
+        changed=bool(diff),
+        diff=diff,
+        msg=told(found, params["charts"], drawn),
+        files=list(files),
         as_of=found["as_of"],
+        sites=found["sites"],
         findings=len(found["findings"]),
+        urgent=sum(1 for finding in found["findings"] if finding["level"] == "bad"),
         verified=found["chain"]["verified"],
+        charts=drawn,
     )
 
 

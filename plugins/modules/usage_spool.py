@@ -32,6 +32,11 @@ options:
     type: list
     elements: dict
     default: []
+  direct:
+    description:
+      - Do not ask the host, but return RV(targets) for M(airgap.azure_ai.usage_harvest). Where the control node reaches a container,
+        with C({host}), C({container}) and C({port}).
+    type: str
   spool:
     description: Folder on the control node. It is made if it is not there.
     type: path
@@ -121,6 +126,11 @@ no_usage:
   returned: success
   type: int
   sample: 2
+targets:
+  description: Endpoints as M(airgap.azure_ai.usage_harvest) takes them.
+  returned: with O(direct)
+  type: list
+  elements: dict
 failures:
   description: Number of scopes without an answer or with a bad one. They are in the ledger one by one.
   returned: success

@@ -15,10 +15,11 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 description:
   - Verifies the signature of a C(wants.json) that came from a site before it is parsed, and that the site that it speaks for has signed it.
+  - A folder is searched for such files; one that is not to be trusted is told in RV(problems) and does not keep the others from being read.
   - Runs on the builder. Needs C(ssh-keygen) of OpenSSH 8.9 or later.
 options:
   path:
-    description: The wants file; its signature lies beside it with C(.sig) behind the name.
+    description: The wants file, or a folder with those of many sites; signatures lie beside them with C(.sig) behind the name.
     type: path
     required: true
   allowed_signers:
@@ -46,9 +47,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+found:
+  description: Each site's wants, sorted by site, with C(path), C(wants) and C(signer). Of two of one site, the later file.
+  returned: success
+  type: list
+  elements: dict
+problems:
+  description: Files of a folder that were passed over, and why.
+  returned: success
+  type: list
+  elements: str
 wants:
   description: The verified document.
-  returned: success
+  returned: when O(path) is a file
   type: dict
   contains:
     format: {description: Format of the document., type: int, returned: always}
@@ -59,16 +70,27 @@ wants:
     control: {description: "Its control node, with C(os), C(python) and C(arch).", type: dict, returned: always}
 signer:
   description: Principal that signed it.
-  returned: success
+  returned: when O(path) is a file
   type: str
   sample: site@plant-7
 """
+
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import outbox
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, outbox
+
+
+def run(path, trust):
+    """Read one file or all of a folder; return the module's result."""
+    if os.path.isdir(path):
+        found, problems = carried.read_any(path, trust, outbox.read_wants)
+        return {"found": found, "problems": problems}
+    wants, signer = outbox.read_wants(path, trust)
+    return {"found": [{"path": path, "wants": wants, "signer": signer}], "problems": [], "wants": wants, "signer": signer}
 
 
 def main():
@@ -83,10 +105,9 @@ def main():
     )
     params = module.params
     try:
-        wants, signer = outbox.read_wants(params["path"], Trust(params["allowed_signers"], params["revoked_keys"]))
+        module.exit_json(changed=False, **run(params["path"], Trust(params["allowed_signers"], params["revoked_keys"])))
     except (AirgapError, OSError) as exc:
         module.fail_json(msg=str(exc))
-    module.exit_json(changed=False, wants=wants, signer=signer)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import age
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.declaration import declarations, selector_of, variables_of
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _catalog
 
@@ -39,6 +41,11 @@ def of_host(variables: t.Mapping[str, t.Any], unique: bool = True, allow_latest:
     return declarations(variables, catalog, unique=unique, allow_latest=allow_latest), catalog
 
 
+def entry_of(declaration: t.Mapping[str, t.Any], catalog: t.Mapping[str, Json]) -> Json:
+    """The catalog entry as this container sees it."""
+    return entries.resolved(catalog[declaration["service"]], declaration["options"])
+
+
 def templated(variables: t.Mapping[str, t.Any], template: t.Callable[[t.Any], t.Any]) -> Json:
     """Those variables that declare containers, or what is known about services and the site, with their templates filled."""
     names = [*variables_of(variables), _catalog.OVERRIDES, "azure_ai_site"]
@@ -57,7 +64,7 @@ def want(variables: t.Mapping[str, t.Any], holdings: Json, root: str, allow_late
         "site": variables.get("azure_ai_site"),
         "control_now": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "newest": max((time for time in times if time), default=None),
-        "containers": [{"declaration": item, "entry": catalog[item["service"]], **bound(item, holdings)} for item in declared],
+        "containers": [{"declaration": item, "entry": entry_of(item, catalog), **bound(item, holdings)} for item in declared],
         "records": holdings.get("images", []),
         "packages": holdings.get("packages", []),
         "allow_small": allow_small,
@@ -65,15 +72,15 @@ def want(variables: t.Mapping[str, t.Any], holdings: Json, root: str, allow_late
 
 
 def bound(declaration: t.Mapping[str, t.Any], holdings: Json) -> Json:
-    """The newest release for a declaration with its image and models, None for what the store lacks.
+    """The newest release for a declaration with its image, models and files, None for what the store lacks.
 
     A release whose image is in the store comes before a newer one whose image is not.
     """
     images = {item["manifest"]: item for item in holdings.get("images", [])}
-    models = {item["digest"]: item for item in holdings.get("models", [])}
+    sets = {item["digest"]: item for item in holdings.get("models", [])}  # of files as well
     wanted = selector_of(declaration)
     fitting = [item for item in holdings.get("releases", []) if item["selector"] == wanted]
-    release = max(fitting, key=lambda item: (item["image"] in images, item.get("downloaded") or ""), default=None)
+    release = max(fitting, key=lambda item: (item["image"] in images, age(item)), default=None)
     if release is None:
-        return {"release": None, "image": None, "models": None}
-    return {"release": release, "image": images.get(release["image"]), "models": models.get(release["models"]) if release.get("models") else None}
+        return {"release": None, "image": None, "models": None, "files": None}
+    return {"release": release, "image": images.get(release["image"]), **{kind: sets.get(release.get(kind)) for kind in ("models", "files")}}

@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verify and import a bundle of 1 GB: against what sha256sum, cp and rsync take for the same bytes, in turn in one run."""
+"""Build, verify and import a bundle of 1 GB, deltas and fleets: against what sha256sum, cp, rsync and skopeo take, in turn in one run."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings, registry
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, holdings, registry
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
 LAYERS, LAYER = 16, 64 * 1000**2  # bytes each; random, so that nothing compresses them
-RUNS = 3
+RUNS, SITES = 3, 40
 MODULE = """
 import contextlib, importlib, json, resource, sys
 from ansible.module_utils.testing import patch_module_args
-name, options = json.loads(sys.argv[1])
+name, calls = json.loads(sys.argv[1])
 module = importlib.import_module("ansible_collections.airgap.azure_ai.plugins.modules." + name)
-with patch_module_args(options), contextlib.suppress(SystemExit):
-    module.main()
+for options in calls:
+    with patch_module_args(options), contextlib.suppress(SystemExit):
+        module.main()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
 # exec hands on the peak of whoever forked: the shell forks once more, so that ours is not counted.
@@ -39,6 +41,7 @@ class Bench:
     """A bundle of random layers in a temporary folder, and the ways to handle it."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.keys, self.target, self.peak = kit.make_keys(folder / "keys"), folder / "target", 0
         store = Store(str(folder / "builder")).create()
         layers = []
@@ -67,11 +70,43 @@ class Bench:
 
     def module(self, name: str, **options: t.Any) -> None:
         """Run a module as Ansible does, in a process of its own."""
-        common = {"path": str(self.bundle), "allowed_signers": self.keys.signers}
-        command = [*SMALL_PARENT, sys.executable, "-c", MODULE, json.dumps([name, {**common, **options}])]
-        said, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-2:]
-        assert not json.loads(said).get("failed"), said
+        self._run(name, {"path": str(self.bundle), "allowed_signers": self.keys.signers, **options})
+
+    def _run(self, name: str, *calls: dict[str, t.Any]) -> None:
+        command = [*SMALL_PARENT, sys.executable, "-c", MODULE, json.dumps([name, calls])]
+        *said, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1 - len(calls) :]
+        assert not any(json.loads(line).get("failed") for line in said), said
         self.peak = max(self.peak, int(peak))
+
+    def build(self, sites: int = 1) -> None:
+        """Bundles for so many sites, one after the other; nothing is known of the store's blobs before the first."""
+        selector = {"service": "speech_to_text", "tag": "1.0", "resource": "speech-dc0"}
+        options = [
+            {
+                "store": str(self.folder / "builder"),
+                "dest": str(self.folder / "built"),
+                "site": f"plant-{number}",
+                "selectors": [selector],
+                "os": ["debian-12"],
+                "signing_key": self.keys.builder,
+            }
+            for number in range(sites)
+        ]
+        self._run("bundle_build", *options)
+
+    def forget(self) -> None:
+        """As after the first fetch: no bundles, no memory of blobs that were read."""
+        shutil.rmtree(self.folder / "built", ignore_errors=True)
+        (self.folder / "builder" / "verified.json").unlink(missing_ok=True)
+        self.empty()
+
+    def link_and_check(self) -> None:
+        """A folder of links for each site, checked: what a script does without paying for the disk."""
+        for number in range(SITES):
+            subprocess.run(["cp", "-rl", str(self.bundle), str(self.folder / "built" / f"plant-{number}")], check=True)
+            subprocess.run(
+                "ls | xargs -P 2 -n 4 sha256sum >/dev/null", shell=True, cwd=self.folder / "built" / f"plant-{number}" / "blobs" / "sha256", check=True
+            )
 
     def verify(self) -> None:
         self.module("bundle_info", verify="full")
@@ -139,4 +174,64 @@ def _reimport(made: Bench) -> dict[str, t.Any]:
     return turns(made, made.receive, made.rsync_checksum, made.look, lambda: None)
 
 
+def _build(made: Bench) -> dict[str, t.Any]:
+    return turns(made, made.build, made.copy_and_check, made.copy, made.forget)
+
+
+def _fleet(made: Bench) -> dict[str, t.Any]:
+    """Ours: bundles for 40 sites of the same 1 GB, without Ansible's own time for a task. Floor: the bundle of one."""
+
+    def begin() -> None:
+        made.forget()
+        (made.folder / "built").mkdir()
+
+    return turns(made, lambda: made.build(SITES), made.link_and_check, made.build, begin)
+
+
+def _delta_bytes() -> dict[str, t.Any]:
+    """One layer of 5 MB has changed in 1.5 GB over three images. Peer: those images as skopeo lays them out. Floor: the changed blobs."""
+    with tempfile.TemporaryDirectory(prefix="azure-ai-bench-", dir="/var/tmp") as name:
+        folder = Path(name)
+        keys, store, bundles = kit.make_keys(folder / "keys"), Store(str(folder / "store")).create(), folder / "bundles"
+        base, own = [_layer(store, LAYER) for _number in range(19)], [[_layer(store, LAYER + number)] for number in range(3)]
+        images = [_record(store, f"{number}.0", [*base, *own[number]]) for number in range(3)]
+        tags = [image["tag"] for image in images]
+        former = kit.compose(store, *tags)
+        changed = _layer(store, 5 * 1000**2)
+        image = _record(store, "2.0", [*base, changed], fetched="2026-02-01T00:00:00Z")
+        ours = Path(Bundles(str(bundles), store).build(delta.lean(kit.compose(store, *tags, sequence=2), delta.on_bundle(former)), keys.builder))
+        (folder / "peer").mkdir()
+        for tag in tags:
+            source = f"oci:{store.path}:{kit.REPOSITORY}:{tag}"
+            subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", source, f"dir:{folder / 'peer' / tag}"], check=True)
+        floor = changed["size"] + image["manifest_size"] + image["config_size"]
+        return {"unit": "B", "ours": _bytes(ours), "peer": _bytes(folder / "peer"), "floor": floor, "ours_rss_mb": 0, "runs": 1}
+
+
+def _layer(store: Store, size: int) -> dict[str, t.Any]:
+    return {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": str(store.put_bytes(os.urandom(size))), "size": size}
+
+
+def _record(store: Store, tag: str, layers: list[dict[str, t.Any]], fetched: str = kit.NOW) -> dict[str, t.Any]:
+    small = kit.make_image("small", oci=True)
+    config, manifest = json.loads(small.config), json.loads(small.manifest)
+    config["rootfs"]["diff_ids"] = [layer["digest"] for layer in layers]
+    packed = json.dumps(config).encode()
+    manifest["config"].update(digest=kit.sha(packed), size=len(packed))
+    data = json.dumps({**manifest, "layers": layers}).encode()
+    record = registry.image_record("speech_to_text", kit.REPOSITORY, tag, data, packed, fetched)
+    for part in (packed, data):
+        store.put_bytes(part)
+    with store.changing() as held:
+        holdings.add_image(held, record)
+    kit.add_release(store, record)
+    kit.add_package(store)
+    return record
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 BENCHES = {"bundle.verify": bench(_verify), "bundle.import": bench(_import), "bundle.reimport": bench(_reimport)}
+BENCHES.update({"bundle.build": bench(_build), "bundle.fleet": bench(_fleet), "bundle.delta_bytes": _delta_bytes})

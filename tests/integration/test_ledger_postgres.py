@@ -19,8 +19,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError, RemoteError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, page, report, schema
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError, MissingError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, intake, ledger, page, report, schema, tables
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import ALL, Endpoint
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import report as usage
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.histories import World, check, through
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document, rows
 
 SCRIPT = str(Path(__file__).resolve().parents[1] / "lab/postgres.sh")
@@ -39,6 +42,31 @@ def server() -> t.Iterator[str]:
     finally:
         subprocess.run([SCRIPT, "stop", f"{folder}/pg"], check=True)
         shutil.rmtree(folder)
+
+
+class Own:
+    """A server that a test may stop and start."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.url = self.start()
+
+    def start(self) -> str:
+        action = "start" if not os.path.exists(f"{self._folder}/data") else "again"
+        return subprocess.run([SCRIPT, action, self._folder], check=True, capture_output=True, text=True).stdout.strip()
+
+    def stop(self) -> None:
+        subprocess.run([SCRIPT, "stop", self._folder], check=True)
+
+
+@pytest.fixture
+def own() -> t.Iterator[Own]:
+    folder = tempfile.mkdtemp(prefix="azure-ai-pg-")
+    os.chmod(folder, 0o755)
+    made = Own(f"{folder}/pg")
+    yield made
+    made.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -106,6 +134,72 @@ def test_writers_wait_for_each_other(database: schema.Database, server: str) -> 
     for thread in threads:
         thread.join()
     assert [row[0] for row in rows(database, "readings", "seq")] == list(range(1, 31))
+
+
+@pytest.mark.parametrize("name", sorted(tables.PLAIN))
+def test_other_tables_only_grow_as_well(database: schema.Database, server: str, name: str) -> None:
+    append(database, document("1", {"all": {"M": 1}}))
+    table = tables.tables().metadata.tables[name]
+    with database.write() as connection:
+        if connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 0:
+            connection.execute(table.insert(), {column.name: 1 if column.type.python_type is int else "x" for column in table.columns})
+    for statement in (f"UPDATE {name} SET site = 'y'", f"DELETE FROM {name}", f"TRUNCATE {name}", f"INSERT INTO {name} SELECT * FROM {name}"):
+        with pytest.raises(sa.exc.DBAPIError, match="append-only|duplicate key"), sa.create_engine(server).begin() as connection:
+            connection.exec_driver_sql(statement)
+
+
+def test_a_guard_that_is_switched_off_is_noticed(database: schema.Database, server: str) -> None:
+    append(database, document("1", {"all": {"M": 1}}))
+    with sa.create_engine(server).begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE readings DISABLE TRIGGER readings_no_change")
+    with pytest.raises(IntegrityError, match="readings_no_change is missing or was altered"):
+        append(database, document("2", {"all": {"M": 2}}))
+
+
+def test_histories(database: schema.Database, server: str) -> None:
+    """Fifty worlds, each in a database of its own."""
+    for seed in range(50):
+        with sa.create_engine(server).begin() as connection:
+            for statement in ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"):
+                connection.exec_driver_sql(statement)
+        world = World(seed)
+        check(world, through(schema.Database(server), world))
+
+
+def test_the_server_goes_away_mid_harvest_and_comes_back(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that were appended stay, the one that met no server is appended when it is back, nothing twice."""
+    monkeypatch.setattr(intake, "PAUSES", (0.5,) * 60)
+    monkeypatch.setattr(intake, "BATCH", 1)
+    with Endpoint({f"/{index}{ALL}": usage(index + 1) for index in range(6)}) as server:
+        endpoints = [
+            {"name": f"h1/c{index}", "host": "h1", "container": f"c{index}", "url": f"{server.url}/{index}", "source": f"s{index}"} for index in range(6)
+        ]
+        taken = intake.Intake(own.url, "plant-7", "x", True)
+        for index, answers in client.stream(endpoints, [], client.Limits(5, 0, 10_000), 1):
+            if index == 3:
+                own.stop()
+                threading.Timer(2, own.start).start()
+            taken.add(endpoints[index], answers)
+        done = taken.finish(None)
+    assert (done["looks"], done["new"]) == (6, 6)
+    database = schema.Database(own.url)
+    assert rows(database, "readings", "quantity") == [(str(index + 1),) for index in range(6)]
+    with database.read() as connection:
+        assert ledger.verify(connection) == []
+
+
+def test_a_server_that_stays_away_is_named_and_the_harvest_can_run_again(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "PAUSES", (0.1,))
+    taken = intake.Intake(own.url, "plant-7", "x", True)
+    answers = client.Answers([], [{"name": "h1/c", "url": "u", "scope": "all", "kind": "no_answer", "reason": "r"}])
+    endpoint = {"name": "h1/c", "host": "h1", "container": "c", "url": "http://h", "source": "s"}
+    own.stop()
+    taken.add(endpoint, answers)
+    with pytest.raises(RemoteError, match="the database refused"):
+        taken.flush()
+    own.start()
+    taken.flush()
+    assert rows(schema.Database(own.url), "looks", "outcome") == [("no_answer",)]
 
 
 def test_a_dry_run_leaves_no_table(database: schema.Database) -> None:

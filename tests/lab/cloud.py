@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import ssl
+import typing as t
 import urllib.request
 from pathlib import Path
 
@@ -34,15 +35,24 @@ def fill() -> None:
     cloud = host("cloud").container
     shell.inside(cloud, "systemctl", "restart", "azlab-azure")
     shell.wait_for("the registry answers", lambda: registry_status("/v2/")[0] == 200, 30)
-    built = build_images()
-    for image in images.IMAGES:
+    build_images()
+    push(images.IMAGES)
+    shell.wait_for("the stand-in Azure answers", azure_answers, 30)
+
+
+def push(wanted: t.Iterable[images.Image]) -> None:
+    """Make images that the cache lacks and push what the registry lacks."""
+    cloud = host("cloud").container
+    wanted = list(wanted)
+    with shell.step("images: make"):
+        built = images.make(roots.whole(roots.DISTROLESS), roots.DISTROLESS.key(), CACHE / "images", wanted)
+    for image in wanted:
         digest = "sha256:" + hashlib.sha256((built / image.folder / "manifest.json").read_bytes()).hexdigest()
         if registry_status(f"/v2/{image.repository}/manifests/{image.tag}") != (200, digest):
             with shell.step(f"push {image.repository}:{image.tag}"):
                 source = f"dir:/srv/images/{built.name}/{image.folder}"
                 target = f"docker://{REGISTRY}/{image.repository}:{image.tag}"
                 shell.inside(cloud, "skopeo", "copy", "-q", "--dest-cert-dir", "/etc/airgap-lab/certs", source, target, timeout=120)
-    shell.wait_for("the stand-in Azure answers", azure_answers, 30)
 
 
 def registry_status(path: str) -> tuple[int, str]:

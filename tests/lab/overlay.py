@@ -15,8 +15,17 @@ from tests.lab.settings import Json
 from tests.lab.shell import as_root, run
 
 FOLDER = "inventories/lab"
-KEYS = {"speech-dc0": "AZURE_AI_SPEECH_KEY", "translator-dc0": "AZURE_AI_TRANSLATOR_KEY", "language-dc0": "AZURE_AI_LANGUAGE_KEY"}
+KEYS = {
+    "speech-dc0": "AZURE_AI_SPEECH_KEY",
+    "speech-s0": "AZURE_AI_CUSTOM_SPEECH_KEY",
+    "translator-dc0": "AZURE_AI_TRANSLATOR_KEY",
+    "language-dc0": "AZURE_AI_LANGUAGE_KEY",
+    "vision-dc0": "AZURE_AI_VISION_KEY",
+    "forms-dc0": "AZURE_AI_FORMS_KEY",
+    "luis-dc0": "AZURE_AI_LUIS_KEY",
+}
 PUBLISHED = {"text-1": (5002, 5003), "speech-1": (5001,)}
+SERVICES = sorted(path.stem for path in (settings.REPOSITORY / "plugins/plugin_utils/catalog").glob("*.yml") if "_custom_template.yml" not in path.name)
 SMALL = {"minimum": {"cpus": 0.1, "memory": "64m"}, "recommended": {"cpus": 0.5, "memory": "256m"}}
 LAYERS = {"connected": ("headquarters", "connected", "lab"), "site": ("headquarters", "site", "lab")}
 
@@ -38,9 +47,7 @@ def environment(container: str) -> dict[str, str]:
 
 def layer(side: str) -> dict[str, Json]:
     """File name to content of the overlay of one side."""
-    files: dict[str, Json] = {
-        "group_vars/all.yml": {"azure_ai_catalog": {name: {"size": SMALL} for name in ("speech_to_text", "text_translation", "sentiment")}}
-    }
+    files: dict[str, Json] = {"group_vars/all.yml": {"azure_ai_catalog": {name: {"size": SMALL} for name in SERVICES}}}
     if side == "site":
         return files | {"hosts.yml": json.loads(access.inventory("/home/ops/lab", "-F /home/ops/.ssh/config"))}
     known = resources()
@@ -59,5 +66,10 @@ def layer(side: str) -> dict[str, Json]:
 def lay(side: str, container: str, home: str) -> None:
     """Write the overlay into a control folder, as its ordinary user."""
     for name, content in layer(side).items():
-        write = f"install -d -m 0750 $(dirname {home}/{FOLDER}/{name}) && umask 027 && cat > {home}/{FOLDER}/{name}"
-        run(as_root(["docker", "exec", "-i", "--user", "ops", container, "sh", "-c", write]), stdin=json.dumps(content, indent=1).encode())
+        write(container, home, name, content)
+
+
+def write(container: str, home: str, name: str, content: Json) -> None:
+    """Write one file of the overlay, as the control folder's ordinary user."""
+    command = f"install -d -m 0750 $(dirname {home}/{FOLDER}/{name}) && umask 027 && cat > {home}/{FOLDER}/{name}"
+    run(as_root(["docker", "exec", "-i", "--user", "ops", container, "sh", "-c", command]), stdin=json.dumps(content, indent=1).encode())

@@ -113,6 +113,17 @@ def carry() -> tuple[str, int]:
     return target, int(inside(CONTROL, "du", "-sb", target).split()[0])
 
 
+def carry_export() -> None:
+    """Carry the newest usage export of the site to headquarters."""
+    names = [name for name in inside(CONTROL, "ls", f"{HOME}/outbox").split() if name.startswith(f"usage-{SITE}-")]
+    if not names:
+        raise LabError(f"no usage export in {HOME}/outbox of {CONTROL}; run usage_export")
+    name = max(names, key=lambda each: int(each.rpartition("-")[2]))
+    target = f"{HOME}/inbox/{name}"
+    _pipe(CONTROL, f"tar -C {HOME}/outbox -cf - {name}", BUILDER, f"mkdir -p {HOME}/inbox && rm -rf {target} && tar -C {HOME}/inbox -xf -")
+    inside(BUILDER, "chown", "-R", f"{USER}:{USER}", f"{HOME}/inbox")
+
+
 def receive(*argv: str, **options: t.Any) -> str:
     """Verify the bundle at the site and import it."""
     return playbook(CONTROL, "receive", *argv, **options)

@@ -48,7 +48,8 @@ def test_the_ledger_holds_what_the_containers_counted(walked: dict[str, str]) ->
 
 def test_the_report_names_image_and_license_of_each_container(walked: dict[str, str]) -> None:
     report = outcome.report()
-    assert report["chain"]["verified"] and report["findings"] == []
+    # The example's commitments end with the year, which is worth a note in its last months.
+    assert report["chain"]["verified"] and [row for row in report["findings"] if row["kind"] != "plan_ends"] == []
     rows = {(row["container"], row["host"]): (row["image"][:7], row["license_days"]) for row in report["licenses"]}
     assert {key: value[0] for key, value in rows.items()} == dict.fromkeys(SERVICES.items(), "sha256:")
     assert all(29 <= value[1] <= 30 for value in rows.values())

@@ -60,6 +60,7 @@ GATES: dict[str, tuple[Step, ...]] = {
     ),
     "integration": (
         Step("PostgreSQL", ("tests/lab/postgres.sh", "install")),
+        Step("Chromium, promtool", ("tests/integration/tools.sh",)),
         Step("pytest", (*PYTEST, "tests/integration"), live=True),
     ),
     "lab": (

@@ -4,7 +4,8 @@
 """A stand-in for the Azure endpoints that containers speak to while they are connected: licenses and models.
 
 ``python3 azure.py --resources FILE [--address A] [--port N]``; the file maps resource name to {key, kind, tier,
-approved, license_lifetime_days}. A resource's endpoint is ``http://<address>:<port>/<resource>``.
+approved, license_lifetime_days}; ``models`` may list the IDs of a resource's own speech models (without it every ID is one of its own).
+A resource's endpoint is ``http://<address>:<port>/<resource>``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import sim_license
 from sim_settings import Settings
 
 MODEL_BYTES = 1_500_000
+LOCALES = ("en-US", "de-DE", "fr-FR")
+SKILLS = ("ExtractiveSummarization", "AbstractiveSummarization", "ConversationSummarization")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]+)*")
 
 
@@ -52,14 +55,35 @@ def translator_models(languages: t.Sequence[str]) -> list[str]:
     return [*folders, f"Config/{uuid.uuid5(uuid.NAMESPACE_URL, ','.join(names))}"]
 
 
-def listing(query: dict[str, str]) -> dict[str, t.Any]:
+def base_models(locale: str) -> list[str]:
+    """IDs of the speech models that every resource may use."""
+    return [str(uuid.uuid5(uuid.NAMESPACE_URL, f"{locale}/{number}")) for number in (1, 2)]
+
+
+def speech_model(model: str, resource: dict[str, t.Any]) -> list[str]:
+    """The folder of a speech model: a base model, or a custom one, which lives in a resource that models are trained in, never in a DC0 one."""
+    if not re.fullmatch(r"[\w-]+", model):
+        raise Problem(400, "Invalid")
+    own = resource["tier"] != "DC0" and model in resource.get("models", [model])
+    if not own and not any(model in base_models(locale) for locale in LOCALES):
+        raise Problem(404, "ModelNotFound")
+    return [model]
+
+
+def listing(query: dict[str, str], resource: dict[str, t.Any]) -> dict[str, t.Any]:
     """The files of a model set with sizes and digests."""
     if query.get("Languages"):
         folders = translator_models(query["Languages"].split(","))
-    elif re.fullmatch(r"[\w-]+", query.get("ModelId", "")):
-        folders = [query["ModelId"]]
+    elif query.get("downloadModels"):
+        folders = [query["downloadModels"]]
+        if folders[0] not in SKILLS:
+            raise Problem(400, "Invalid")
+    elif query.get("projectName"):
+        folders = [f"{query['projectName']}/{query.get('exportedModelName', '')}"]
+        if not re.fullmatch(r"[\w -]+/[\w -]+", folders[0]):
+            raise Problem(404, "ModelNotFound")
     else:
-        raise Problem(400, "Invalid")
+        folders = speech_model(query.get("ModelId", ""), resource)
     paths = [f"{folder}/{'settings.bin' if folder.startswith('Config/') else 'model.tgz.encrypted'}" for folder in folders]
     rows = [{"path": path, "size": len(content(path)), "sha256": hashlib.sha256(content(path)).hexdigest()} for path in paths]
     return {"folders": folders, "files": rows}
@@ -77,7 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         sys.stderr.write(f"{self.command} {self.path.partition('?')[0]} {args[1] if len(args) > 1 else ''}\n")
 
     def do_GET(self) -> None:
-        """``/<resource>/models?…`` and ``/<resource>/files/<path>``; ``/`` says that the service lives."""
+        """``/<resource>/models?…``, ``/<resource>/base_models?…`` and ``/<resource>/files/<path>``; ``/`` says that the service lives."""
         self._handle(b"")
 
     def do_POST(self) -> None:
@@ -102,14 +126,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return b'{"status": "alive"}'
         resource = self._authorise(name)
         query = {key: values[0] for key, values in urllib.parse.parse_qs(parts.query).items()}
+        wanted = json.loads(body) if body else query
+        if action in ("models", "base_models", "license", "validate") and wanted.get("kind") != resource["kind"]:
+            raise Problem(403, "Mismatch")
         if self.command == "GET" and action == "models":
-            return json.dumps(listing(query)).encode()
+            return json.dumps(listing(query, resource)).encode()
+        if self.command == "GET" and action == "base_models":
+            return json.dumps({"models": base_models(query.get("locale", ""))}).encode()
         if self.command == "GET" and action.startswith("files/"):
-            return content(action.removeprefix("files/"))
+            return content(urllib.parse.unquote(action.removeprefix("files/")))
         if self.command == "POST" and action in ("license", "validate"):
-            wanted = json.loads(body)
-            if wanted.get("kind") != resource["kind"]:
-                raise Problem(403, "Mismatch")
             return self._license(name, resource, wanted) if action == "license" else b'{"status": "Valid"}'
         raise Problem(404, "Unknown")
 
@@ -124,9 +150,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Problem(403, "NotApproved")
         if resource["tier"] != "DC0":
             raise Problem(403, "ContainerUseUnauthorized")
-        expires = self.settings.now() + datetime.timedelta(days=resource["license_lifetime_days"])
+        issued = self.settings.now()
+        expires = issued + datetime.timedelta(days=resource["license_lifetime_days"])
         bound = {key: wanted[key] for key in ("service", "version", "models")}
-        return json.dumps({"license": sim_license.seal({**bound, "resource": name, "expires": expires.isoformat()})}).encode()
+        dates = {"issued": issued.isoformat(), "expires": expires.isoformat()}
+        return json.dumps({"license": sim_license.seal({**wanted.get("more", {}), **bound, **dates, "resource": name})}).encode()
 
 
 def main() -> int:

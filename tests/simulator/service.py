@@ -9,63 +9,53 @@ the documented behaviour and which switches stand for what nobody knows.
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 import time
 import typing as t
 
+import sim_documents
 import sim_license
-from sim_azure import Azure, Refused, download_models, models_root, selected, stay, write_license
+import sim_proxy
+import sim_studio
+from sim_azure import Azure, Refused, download_models, models_root, present, stay, write_license
 from sim_http import State, serve
 from sim_settings import Settings
-from sim_usage import Usage
-
-NO_LICENSE = "Container does not have a valid disconnected container license"
-NO_LICENSE_PATH = (
-    "The provided license path was not found. Please ensure a volume is mounted and a directory exists at the location specified by Mounts:License"
-)
-NO_OUTPUT = "The provided output path was not found or is not writable. Please ensure a volume is mounted at the location specified by Mounts:Output"
-
-
-def license_folder(settings: Settings) -> str:
-    """The license mount; raises Refused when it is not there."""
-    folder = settings.get("Mounts:License")
-    if not folder or not os.path.isdir(folder):
-        raise Refused(NO_LICENSE_PATH)
-    return folder
+from sim_start import hostname, license_folder, loaded_models, machine, models_digest, offline, shared
 
 
 def download(settings: Settings, service: dict[str, t.Any]) -> None:
-    """DownloadLicense=True: models where this kind has them, then the license; raises Refused."""
+    """DownloadLicense=True: models where this kind has them in the same run, then the license; raises Refused."""
     folder = license_folder(settings)
-    root = models_root(os.environ)
     azure = Azure(settings)
-    present = sim_license.read(folder)
+    for name in service.get("terms", ()):
+        if settings.get(name).lower() != "accept":
+            raise Refused(f"{name} must be accepted")
+    found = sim_license.read(folder)
     refuse = settings.switch("SIM_REDOWNLOAD") or service.get("redownload", "overwrite")
-    if present and present["service"] == service["service"] and not sim_license.expired(present, settings.now()) and refuse == "refuse":
+    if found and found["service"] == service["product"] and not sim_license.expired(found, settings.now()) and refuse == "refuse":
         raise Refused("a valid license has been found")
-    models, folders = None, []
-    kind = service.get("models", {}).get("while")
-    if kind == "licensing":
+    folders: list[str] = []
+    how = service.get("models", {})
+    if how.get("while") == "licensing":
         languages = [part.strip() for part in settings.get("Languages").split(",") if part.strip()]
         if "en" not in languages:
             raise Refused("Languages must hold en")
-        folders = download_models(azure, {"Languages": ",".join(languages)}, root)
-    elif kind == "serving":
+        folders = download_models(azure, service, {"Languages": ",".join(languages)})
+    elif how.get("bound"):
         # The license is tied to the models that lie there already.
-        folders = sorted(os.listdir(root))
-    if kind:
-        models = sim_license.models_digest(root, folders)
-    text = azure.license(service, models)
+        folders = loaded_models(settings, service)
+    name = settings.switch("SIM_LICENSE_NAME")
+    text = azure.license(service, models_digest(service, folders), {"file": name, "host": hostname()})
     time.sleep(settings.seconds("SIM_DOWNLOAD_SECONDS", 0))
-    write_license(folder, text)
+    write_license(folder, name, sim_license.pack(text, settings.switch("SIM_LICENSE_FORMAT")))
     print("License downloaded", flush=True)
-    if kind == "licensing":
-        print_template(root, folders)
+    if how.get("while") == "licensing":
+        print_template(models_root(service), folders)
     stay(settings)
 
 
@@ -78,72 +68,34 @@ def print_template(root: str, folders: t.Sequence[str]) -> None:
     print(f"  -e Mounts:Output={{CONTAINER_OUTPUT_DIR}} -e MODELS={models} -e TRANSLATORSYSTEMCONFIG={config} {{IMAGE}}", flush=True)
 
 
-def offline(settings: Settings, service: dict[str, t.Any]) -> State:
-    """Check license, models and output as an unconnected start does; raises Refused."""
-    folder = license_folder(settings)
-    usage = open_output(settings, service)
-    root = models_root(os.environ)
-    models = None
-    kind = service.get("models", {}).get("while")
-    if kind:
-        folders = selected(settings, root) if kind == "licensing" else sorted(os.listdir(root))
-        models = sim_license.models_digest(root, folders)
-    found = sim_license.read(folder)
-    if found is None or not sim_license.fits(found, service["service"], service["version"], models):
-        raise Refused(NO_LICENSE)
-    state = State(settings, service, usage, online=False)
-    watch_expiry(state, found)
-    state.loaded.set()
-    return state
-
-
-def watch_expiry(state: State, found: dict[str, t.Any]) -> None:
-    """Refuse an expired license; what happens to one that expires later is a switch."""
-    mode = state.settings.switch("SIM_EXPIRED")
-    if sim_license.expired(found, state.settings.now()):
-        if mode != "unready":
-            raise Refused(NO_LICENSE)
-        state.problem = NO_LICENSE
-
-    def watch() -> None:
-        while not sim_license.expired(found, state.settings.now()):
-            time.sleep(0.2)
-        state.problem = NO_LICENSE
-        if mode == "stop":
-            print(NO_LICENSE, file=sys.stderr, flush=True)
-            os._exit(1)
-
-    if mode != "refuse_start":
-        threading.Thread(target=watch, daemon=True).start()
-
-
-def open_output(settings: Settings, service: dict[str, t.Any]) -> Usage:
-    """The usage records below Mounts:Output; raises Refused when nothing can be written there."""
-    output = settings.get("Mounts:Output")
-    try:
-        if not output or not os.path.isdir(output):
-            raise Refused(NO_OUTPUT)
-        usage = Usage(output, service, os.environ.get("SIM_HOSTNAME") or socket.gethostname(), settings)
-        probe = os.path.join(usage.folder, ".writable")
-        with open(probe, "w", encoding="utf-8"):
-            pass
-        os.unlink(probe)
-    except OSError as exc:
-        raise Refused(NO_OUTPUT) from exc
-    print(f"Using '{usage.folder}' for writing logs and other output data.")
-    return usage
+def wants_models(settings: Settings, service: dict[str, t.Any]) -> dict[str, str] | None:
+    """What a run that only fetches models asks Azure for; None when this run is another one. Raises Refused."""
+    how = service.get("models", {})
+    if how.get("while") != "command" or not (settings.get(how["setting"]) or settings.word(how["setting"])):
+        return None
+    query = {name: settings.get(name) for name in how["query"]}
+    missing = [name for name, value in query.items() if not value]
+    if missing:
+        raise Refused(f"{', '.join(missing)} must be given")
+    if any("," in value for value in query.values()):
+        raise Refused(f"{how['setting']} takes one at a time")
+    return query
 
 
 def online(settings: Settings, service: dict[str, t.Any]) -> State:
     """A connected run: it stays up with a bad key, and loads its models first where it has any."""
-    state = State(settings, service, None, online=True)
+    machine(settings, service)
+    state = State(settings, service, None, online=True, shared=shared(settings))
     azure = Azure(settings)
 
     def load() -> None:
         try:
             azure.call("validate", {"kind": service["kind"]})
-            if service.get("models", {}).get("while") == "serving":
-                download_models(azure, {"ModelId": settings.get("ModelId")}, models_root(os.environ))
+            how = service.get("models", {}).get("while")
+            if how == "serving" and not _loaded(service, state):
+                state.models = download_models(azure, service, {"ModelId": settings.get("ModelId")})
+            elif how == "command":
+                state.models = present(service, models_root(service))
         except Refused as exc:
             state.invalid = str(exc)
             print(exc, file=sys.stderr, flush=True)
@@ -153,27 +105,69 @@ def online(settings: Settings, service: dict[str, t.Any]) -> State:
     return state
 
 
+def _loaded(service: dict[str, t.Any], state: State) -> bool:
+    """Whether a model lies there already: then ModelId is passed over."""
+    try:
+        state.models = present(service, models_root(service))
+    except Refused:
+        return False
+    print(f"Found {', '.join(state.models)}; ModelId is ignored", flush=True)
+    return True
+
+
+def container(settings: Settings, service: dict[str, t.Any]) -> http.server.ThreadingHTTPServer | None:
+    """A run of a licensed service; None when it has done what it was started for. Raises Refused."""
+    query = wants_models(settings, service)
+    if query is not None:
+        download_models(Azure(settings), service, query)
+        return None
+    if settings.get("Eula").lower() != "accept":
+        raise Refused("Eula must be accepted")
+    if settings.get("BaseModelLocale") and service.get("models", {}).get("while") == "serving":
+        print(Azure(settings).call(f"base_models?kind={service['kind']}&locale={settings.get('BaseModelLocale')}").decode(), flush=True)
+        return None
+    if settings.true("DownloadLicense"):
+        download(settings, service)
+        return None
+    connected = bool(settings.get("Billing") or settings.get("ApiKey") or not settings.get("Mounts:License"))
+    state = (online if connected else offline)(settings, service)
+    print("WARNING: No access control enabled!")
+    return serve(state, *_place(5000))
+
+
+def _place(port: int) -> tuple[str, int]:
+    return os.environ.get("SIM_ADDRESS", "0.0.0.0"), int(os.environ.get("SIM_PORT") or port)
+
+
+def program(settings: Settings, service: dict[str, t.Any]) -> http.server.ThreadingHTTPServer | None:
+    """The server that this image is; raises Refused."""
+    if service.get("plays") == "proxy":
+        site = sim_proxy.site()
+        return sim_proxy.serve(site, *_place(site.port))
+    if service.get("plays") == "studio":
+        sim_studio.check(settings)
+        return sim_studio.serve(*_place(sim_studio.PORT))
+    return container(settings, service)
+
+
 def main() -> int:
     """Play the service; the exit status is 0 only for a finished download and a stop by signal."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     settings = Settings(sys.argv[1:], os.environ)
     with open(os.environ.get("SIM_SERVICE", "/service.json"), encoding="utf-8") as stream:
-        service = json.load(stream)
+        service = sim_documents.complete(json.load(stream))
     try:
-        if settings.get("Eula").lower() != "accept":
-            raise Refused("Eula must be accepted")
-        if settings.true("DownloadLicense"):
-            download(settings, service)
-            return 0
-        connected = bool(settings.get("Billing") or settings.get("ApiKey") or not settings.get("Mounts:License"))
-        state = (online if connected else offline)(settings, service)
-    except (Refused, PermissionError) as exc:
+        server = program(settings, service)
+    except Refused as exc:
+        if str(exc):
+            print(exc, file=sys.stderr, flush=True)
+        return exc.code
+    except PermissionError as exc:
         print(exc, file=sys.stderr, flush=True)
         return 1
-    port = int(os.environ.get("SIM_PORT", "5000"))
-    server = serve(state, os.environ.get("SIM_ADDRESS", "0.0.0.0"), port)
-    print("WARNING: No access control enabled!")
-    print(f"Now listening on: http://0.0.0.0:{port}\nApplication started. Press Ctrl+C to shut down.", flush=True)
+    if server is None:
+        return 0
+    print(f"Now listening on: http://0.0.0.0:{server.server_address[1]}\nApplication started. Press Ctrl+C to shut down.", flush=True)
     server.serve_forever()
     return 0
 

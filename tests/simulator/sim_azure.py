@@ -18,11 +18,15 @@ from sim_settings import Settings
 
 MODELS = "/usr/local/models"
 # Answers of the stand-in Azure, and what the container prints for them.
-_SENTENCES = {"NotApproved": "Feature is not supported"}
+_SENTENCES = {"NotApproved": "Feature is not supported", "ModelNotFound": "The model was not found in this resource"}
 
 
 class Refused(Exception):
-    """The container cannot go on; the text is what it prints."""
+    """The container cannot go on; the text is what it prints, the code its exit status."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Azure:
@@ -46,15 +50,15 @@ class Azure:
         except (OSError, ValueError) as exc:
             raise Refused("Endpoint connection failed with status 'CouldNotConnect'") from exc
 
-    def license(self, service: dict[str, t.Any], models: str | None) -> str:
-        """A fresh license text for this image and model set."""
-        wanted = {"service": service["service"], "kind": service["kind"], "version": service["version"], "models": models}
+    def license(self, service: dict[str, t.Any], models: str | None, more: dict[str, str]) -> str:
+        """A fresh license text for this image and model set; ``more`` is sealed into it."""
+        wanted = {"service": service["product"], "kind": service["kind"], "version": service["version"], "models": models, "more": more}
         return t.cast(str, json.loads(self.call("license", wanted))["license"])
 
 
-def models_root(environment: t.Mapping[str, str]) -> str:
+def models_root(service: dict[str, t.Any]) -> str:
     """Where models lie; tests move it."""
-    return environment.get("SIM_MODELS") or MODELS
+    return os.environ.get("SIM_MODELS") or service.get("models", {}).get("root", MODELS)
 
 
 def split_models(text: str) -> list[str]:
@@ -71,9 +75,21 @@ def selected(settings: Settings, root: str) -> list[str]:
     return [os.path.relpath(path, root) for path in paths]
 
 
-def download_models(azure: Azure, query: dict[str, str], root: str) -> list[str]:
-    """Fetch what is missing or damaged below ``root``; return the folders that belong together. Finished files are only checked."""
-    listing = json.loads(azure.call("models?" + urllib.parse.urlencode(query)))
+def present(service: dict[str, t.Any], root: str) -> list[str]:
+    """Folders that hold models below ``root``, as deep as this service lays them; raises Refused when there is none."""
+    found = []
+    for place, _folders, names in os.walk(root):
+        if any(not name.endswith(".part") for name in names) and place != root:
+            found.append(os.path.relpath(place, root))
+    if not found:
+        raise Refused(f"No models were found in '{root}'")
+    return sorted(found)
+
+
+def download_models(azure: Azure, service: dict[str, t.Any], query: dict[str, str]) -> list[str]:
+    """Fetch what is missing or damaged; return the folders that belong together. Finished files are only checked."""
+    root = models_root(service)
+    listing = json.loads(azure.call("models?" + urllib.parse.urlencode({"kind": service["kind"], **query})))
     for row in listing["files"]:
         path = os.path.join(root, row["path"])
         if os.path.isfile(path) and sim_license.file_digest(path) == row["sha256"]:
@@ -81,17 +97,17 @@ def download_models(azure: Azure, query: dict[str, str], root: str) -> list[str]
             continue
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path + ".part", "wb") as stream:
-            stream.write(azure.call("files/" + row["path"]))
+            stream.write(azure.call("files/" + urllib.parse.quote(row["path"])))
         os.replace(path + ".part", path)
         print(f"Downloaded {row['path']}", flush=True)
     return t.cast("list[str]", listing["folders"])
 
 
-def write_license(folder: str, text: str) -> None:
+def write_license(folder: str, name: str, data: bytes) -> None:
     """Put the license into its folder, whole."""
-    path = os.path.join(folder, sim_license.FILE_NAME)
-    with open(path + ".part", "w", encoding="utf-8") as stream:
-        stream.write(text)
+    path = os.path.join(folder, name)
+    with open(path + ".part", "wb") as stream:
+        stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
     os.replace(path + ".part", path)

@@ -1,40 +1,50 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP face of a simulated container."""
+"""The HTTP face of a simulated container: health, documentation and usage, which all have, and the service's own API."""
 
 from __future__ import annotations
 
 import datetime
 import decimal
-import email.parser
-import email.policy
 import http.server
-import io
 import json
 import re
 import threading
 import time
 import typing as t
 import urllib.parse
-import wave
 
+import sim_documents
+import sim_language
+import sim_speech
+import sim_translation
+import sim_understanding
+import sim_vision
+from sim_forms import Answer, Request, Wrong, route
+from sim_jobs import Jobs, Kept
+from sim_links import INNER
 from sim_settings import Settings
 from sim_usage import Usage
 
 NON_METERED = "Container is non-metered and does not require an API Key."
 VALID = "Api Key is valid, no action needed."
-
-
-class BadRequest(Exception):
-    """The request is not one that this API takes."""
+FORMS: dict[str, t.Callable[..., Answer]] = {
+    name: form for module in (sim_speech, sim_translation, sim_language, sim_understanding, sim_vision, sim_documents) for name, form in module.FORMS.items()
+}
 
 
 class State:
-    """What the service knows about itself; ``problem`` is why it does not get ready, ``usage`` is None without an output mount."""
+    """What the service knows about itself; ``problem`` is why it does not get ready, ``usage`` is None without an output mount.
 
-    def __init__(self, settings: Settings, service: dict[str, t.Any], usage: Usage | None, *, online: bool) -> None:
+    ``models`` are the folders of models that are loaded, ``shared`` is the folder where results are kept, empty for none.
+    """
+
+    def __init__(self, settings: Settings, service: dict[str, t.Any], usage: Usage | None, *, online: bool, shared: str = "") -> None:
         self.settings, self.service, self.usage, self.online = settings, service, usage, online
+        self.models: list[str] = []
+        self.jobs = Jobs(shared, settings.seconds("SIM_OPERATION_SECONDS", 0))
+        self.built = Kept(shared)
         self.problem = ""
         self.invalid = ""
         self.loaded = threading.Event()
@@ -44,65 +54,14 @@ class State:
         """Whether models are loaded and nothing stands against serving."""
         return self.loaded.is_set() and not self.problem and not self.invalid and time.monotonic() >= self._ready_at
 
+    def is_inner(self, request: Request) -> bool:
+        """Whether another container asks."""
+        return INNER in request.headers
 
-def audio(headers: t.Mapping[str, str], query: dict[str, str], body: bytes) -> tuple[decimal.Decimal, t.Any]:
-    """Speech recognition: seconds of a WAV file."""
-    if not headers.get("Content-Type", "").startswith("audio/wav") or not re.fullmatch(r"[A-Za-z]{2,3}-[A-Za-z0-9-]+", query.get("language", "")):
-        raise BadRequest("needs ?language= and a body of type audio/wav")
-    try:
-        with wave.open(io.BytesIO(body)) as stream:
-            seconds = decimal.Decimal(stream.getnframes()) / stream.getframerate()
-    except (wave.Error, EOFError, ZeroDivisionError) as exc:
-        raise BadRequest(f"not a WAV file: {exc}") from exc
-    seconds = seconds.quantize(decimal.Decimal("0.001"))
-    return seconds, {"RecognitionStatus": "Success", "DisplayText": "simulated.", "Offset": 0, "Duration": int(seconds * 10**7)}
-
-
-def texts(headers: t.Mapping[str, str], query: dict[str, str], body: bytes) -> tuple[decimal.Decimal, t.Any]:
-    """Text translation: characters."""
-    rows = _json(headers, body)
-    if query.get("api-version") != "3.0" or not query.get("to"):
-        raise BadRequest("needs ?api-version=3.0&to=")
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) and isinstance(row.get("Text", row.get("text")), str) for row in rows):
-        raise BadRequest('needs [{"Text": "..."}]')
-    given = [row.get("Text", row.get("text")) for row in rows]
-    answer = [{"translations": [{"text": f"[{query['to']}] {text}", "to": query["to"]}]} for text in given]
-    return decimal.Decimal(sum(map(len, given))), answer
-
-
-def document(headers: t.Mapping[str, str], query: dict[str, str], body: bytes) -> tuple[decimal.Decimal, t.Any]:
-    """Document translation: characters of the multipart field ``document``."""
-    if not headers.get("Content-Type", "").startswith("multipart/form-data") or not query.get("targetLanguage"):
-        raise BadRequest("needs ?targetLanguage= and a multipart/form-data body")
-    form = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(b"Content-Type: " + headers["Content-Type"].encode() + b"\r\n\r\n" + body)
-    for part in form.iter_parts() if form.is_multipart() else ():
-        if part.get_param("name", header="content-disposition") == "document":
-            text = part.get_payload(decode=True).decode(errors="replace")
-            return decimal.Decimal(len(text)), {"text": f"[{query['targetLanguage']}] {text}"}
-    raise BadRequest("no field named document")
-
-
-def documents(headers: t.Mapping[str, str], query: dict[str, str], body: bytes) -> tuple[decimal.Decimal, t.Any]:
-    """Text analytics: text records of up to 1000 characters."""
-    given = _json(headers, body)
-    rows = given.get("documents") if isinstance(given, dict) else None
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) and row.get("id") and isinstance(row.get("text"), str) for row in rows):
-        raise BadRequest('needs {"documents": [{"id": "1", "text": "..."}]}')
-    records = sum(-(-len(row["text"]) // 1000) or 1 for row in rows)
-    answer = [{"id": row["id"], "sentiment": "positive", "confidenceScores": {"positive": 1.0, "neutral": 0.0, "negative": 0.0}} for row in rows]
-    return decimal.Decimal(records), {"documents": answer, "errors": [], "modelVersion": "simulated"}
-
-
-FORMS = {"audio": audio, "texts": texts, "document": document, "documents": documents}
-
-
-def _json(headers: t.Mapping[str, str], body: bytes) -> t.Any:
-    if not headers.get("Content-Type", "").startswith("application/json"):
-        raise BadRequest("needs a body of type application/json")
-    try:
-        return json.loads(body)
-    except ValueError as exc:
-        raise BadRequest(f"not JSON: {exc}") from exc
+    def meter(self, form: str, quantity: decimal.Decimal | None, *, inner: bool) -> None:
+        """Write a use down; what other containers ask is counted by a switch only."""
+        if self.usage and quantity is not None and (not inner or self.settings.switch("SIM_METER_INNER")):
+            self.usage.add(form, quantity)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -114,16 +73,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: t.Any) -> None:
         """Keep quiet: the real containers do not log requests at their default level."""
 
-    def _answer(self, status: int, body: t.Any, kind: str = "application/json; charset=utf-8") -> None:
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    def _answer(self, status: int, body: t.Any, kind: str = "application/json; charset=utf-8", headers: t.Mapping[str, str] | None = None) -> None:
+        data = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
         self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if data:
+            self.send_header("Content-Type", kind)
+        if status != 204:
+            self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
     def do_GET(self) -> None:
-        """Home, health, documentation, usage."""
+        """Home, health, documentation, usage; else the service's own API."""
         path = urllib.parse.urlsplit(self.path).path
         name = self.state.service["name"]
         if path == "/":
@@ -134,13 +97,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             status = ("Invalid" if self.state.invalid else "Valid") if self.state.online else "NonMetered"
             message = self.state.invalid or (VALID if self.state.online else NON_METERED)
             self._answer(200, {"service": name, "apiStatus": status, "apiStatusMessage": message})
-        elif path.rstrip("/") == "/swagger":
-            paths = {api["path"]: {"post": {"responses": {"200": {"description": "ok"}}}} for api in self.state.service["api"]}
-            self._answer(200, {"openapi": "3.0.1", "info": {"title": name, "version": self.state.service["version"]}, "paths": paths})
+        elif path.rstrip("/") == "/swagger" or (path.rstrip("/") == "/api-docs" and self.state.service.get("api_version", "") >= "3.1"):
+            self._swagger(name)
         elif path.rstrip("/") == "/records/usage-logs" or path.startswith("/records/usage-logs/"):
             self._usage(path.removeprefix("/records/usage-logs").strip("/"))
         else:
-            self._answer(404, {"error": "no such path"})
+            self._own()
+
+    def _swagger(self, name: str) -> None:
+        service = self.state.service
+        paths: dict[str, t.Any] = {}
+        for api in service["api"]:
+            for method in api.get("method", "POST").lower().split("|"):
+                paths.setdefault(api["path"], {})[method] = {"responses": {"200": {"description": "ok"}}}
+        info = {"title": name, "version": service["version"]}
+        if "api_version" in service:
+            info |= {"x-api": service["api_version"], "x-api-version": sim_documents.VERSIONS.get(service["api_version"], "")}
+        self._answer(200, {"openapi": "3.0.1", "info": info, "paths": paths})
 
     def _ready(self, name: str) -> None:
         if self.state.ready():
@@ -162,34 +135,49 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self._answer(200, {**state.usage.report(None), "meters": []})
         if not month:
             return self._answer(200, state.usage.report(None, share))
-        digits = "[1-9]|1[0-2]" if state.settings.switch("SIM_UNPADDED_ONLY") else "0[1-9]|1[0-2]"
+        digits = {"": "0[1-9]|1[0-2]", "only": "[1-9]|1[0-2]", "both": "0?[1-9]|1[0-2]"}[state.settings.switch("SIM_UNPADDED")]
         match = re.fullmatch(rf"({digits})/(\d{{4}})", month)
         if not match:
             padded = re.fullmatch(r"(0?[1-9]|1[0-2])/\d{4}", month)
             return self._answer(404 if padded else 400, {"error": "no such month"})
-        body = state.usage.report(datetime.date(int(match[2]), int(match[1]), 1), share)
-        empty = state.settings.switch("SIM_EMPTY_MONTH")
-        if not body["meters"] and empty != "empty":
-            return self._answer(int(empty), {"error": "no usage in that month"})
-        return self._answer(200, body)
+        return self._month(state.usage, datetime.date(int(match[2]), int(match[1]), 1), share)
 
-    def do_POST(self) -> None:
+    def _month(self, usage: Usage, month: datetime.date, share: decimal.Decimal) -> None:
+        body = usage.report(month, share)
+        empty = self.state.settings.switch("SIM_EMPTY_MONTH")
+        if body["meters"] or empty == "empty":
+            return self._answer(200, body)
+        if empty == "zero":
+            return self._answer(200, {**body, "meters": [{"name": meter["name"], "quantity": 0} for meter in self.state.service["meters"]]})
+        return self._answer(int(empty), "" if empty == "204" else {"error": "no usage in that month"})
+
+    def _own(self) -> None:
         """The service's own API; a use is on disk before its answer goes out."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urllib.parse.urlsplit(self.path)
-        query = {name: values[0] for name, values in urllib.parse.parse_qs(parts.query).items()}
-        form = next((api["form"] for api in self.state.service["api"] if api["path"] == parts.path), "")
-        if not form:
-            return self._answer(404, {"error": "no such path"})
+        fitting = route(self.state.service["api"], self.command, parts.path)
+        if fitting is None:
+            return self._answer(404, {"error": {"code": "404", "message": "Resource not found"}})
         if not self.state.ready():
             return self._answer(503, "Service is temporarily unavailable", "text/plain")
+        given = urllib.parse.parse_qs(parts.query)
+        query = {name: values[0] for name, values in given.items()}
+        request = Request(self.command, parts.path, query, given, self.headers, body, fitting[1])
+        form = fitting[0]["form"]
         try:
-            quantity, answer = FORMS[form](self.headers, query, body)
-        except BadRequest as exc:
-            return self._answer(400, {"error": {"code": "BadRequest", "message": str(exc)}})
-        if self.state.usage:
-            self.state.usage.add(form, quantity)
-        return self._answer(200, answer)
+            answer = FORMS[form](self.state, request)
+        except Wrong as exc:
+            return self._answer(exc.status, exc.body)
+        self.state.meter(answer.meter or form, answer.use, inner=self.state.is_inner(request))
+        return self._answer(answer.status, answer.body, answer.kind, answer.headers)
+
+    def do_POST(self) -> None:
+        """The service's own API."""
+        self._own()
+
+    def do_DELETE(self) -> None:
+        """The service's own API."""
+        self._own()
 
 
 def serve(state: State, address: str, port: int) -> http.server.ThreadingHTTPServer:

@@ -17,7 +17,7 @@ import typing as t
 
 # Tests look for this text in logs, results and bundles: it must be in none of them.
 CANARY = "SIMULATED-LICENSE-CANARY"
-FILE_NAME = "license.dat"
+_MARK = b"\xff\xfe\x00\x01"
 _SECRET = b"the simulator's own secret: it protects nothing"
 
 
@@ -43,13 +43,39 @@ def _sign(body: str) -> str:
     return hmac.new(_SECRET, body.encode(), hashlib.sha256).hexdigest()
 
 
-def read(folder: str) -> dict[str, t.Any] | None:
-    """The license that lies in ``folder``; None when there is none or it is no license."""
+def pack(text: str, form: str) -> bytes:
+    """The bytes of a license file: the text itself, or 64 KiB that are no text."""
+    data = text.encode()
+    return data if form == "text" else _MARK + len(data).to_bytes(4, "big") + data + _filler(data)
+
+
+def unpack(data: bytes) -> str | None:
+    """The license text in a file's bytes, None when there is none."""
+    if data.startswith(_MARK):
+        size = int.from_bytes(data[4:8], "big")
+        data, rest = data[8 : 8 + size], data[8 + size :]
+        if rest != _filler(data):
+            return None
     try:
-        with open(os.path.join(folder, FILE_NAME), encoding="utf-8") as stream:
-            return unseal(stream.read())
-    except (FileNotFoundError, UnicodeDecodeError):
+        return data.decode()
+    except UnicodeDecodeError:
         return None
+
+
+def _filler(data: bytes) -> bytes:
+    return hashlib.shake_256(data).digest(65536)
+
+
+def read(folder: str) -> dict[str, t.Any] | None:
+    """The license that lies in ``folder``; None when there is none, it is no license or it was renamed."""
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            with open(path, "rb") as stream:
+                content = unseal(unpack(stream.read()) or "")
+            if content is not None and content.get("file", name) == name:
+                return content
+    return None
 
 
 def fits(content: dict[str, t.Any] | None, service: str, version: str, models: str | None) -> bool:

@@ -11,13 +11,29 @@ import typing as t
 
 # What nobody knows about the real containers: a switch each, the first value is the default.
 SWITCHES = {
-    "SIM_EMPTY_MONTH": ("404", "400", "empty"),
-    "SIM_UNPADDED_ONLY": ("", "1"),
-    "SIM_REDOWNLOAD": ("", "refuse", "overwrite"),
+    # usage reports and records
+    "SIM_EMPTY_MONTH": ("404", "400", "empty", "zero", "204"),
+    "SIM_UNPADDED": ("", "only", "both"),
+    "SIM_MONTH_ZONE": ("utc", "local"),
+    "SIM_SUM": ("directory", "instance", "mount"),
     "SIM_PARTIAL_WHILE_STARTING": ("", "empty", "partial"),
-    "SIM_EXPIRED": ("refuse_start", "stop", "unready"),
-    "SIM_SUM": ("directory", "instance"),
+    "SIM_RECORDS": ("lines", "binary", "files"),
+    "SIM_METER_INNER": ("", "count"),
+    # the download
+    "SIM_REDOWNLOAD": ("", "refuse", "overwrite"),
     "SIM_AFTER_DOWNLOAD": ("exit", "stay"),
+    "SIM_LICENSE_NAME": ("license.dat", "license.lic", "5a72fa7c.key"),
+    "SIM_LICENSE_FORMAT": ("text", "binary"),
+    # what a license permits
+    "SIM_EXPIRED": ("refuse_start", "stop", "unready"),
+    "SIM_BINDING": ("none", "first_host", "download_host"),
+    "SIM_CLOCK": ("ignore", "before_issue", "far_future"),
+    "SIM_REFUSAL_TEXT": ("license", "status", "silent"),
+    "SIM_REFUSAL_EXIT": ("1", "0", "134", "139", "255"),
+    # the host
+    "SIM_CPU": ("documented", "all", "off"),
+    "SIM_GPU": ("", "pretend"),
+    "SIM_NEEDS": ("", "writable_root", "capabilities"),
 }
 
 
@@ -28,6 +44,7 @@ class Settings:
         self._environment = environment
         pairs = [*environment.items(), *(argument.split("=", 1) for argument in arguments if "=" in argument)]
         self._values = {self._plain(name): value for name, value in pairs}
+        self._words = {argument.lower() for argument in arguments if "=" not in argument}
         self._started = time.monotonic()
 
     @staticmethod
@@ -41,6 +58,10 @@ class Settings:
     def true(self, name: str) -> bool:
         """Whether a setting says true."""
         return self.get(name).lower() == "true"
+
+    def word(self, name: str) -> bool:
+        """Whether an argument is this bare word."""
+        return name.lower() in self._words
 
     def switch(self, name: str) -> str:
         """The value of a switch; raises SystemExit for a value that does not exist."""

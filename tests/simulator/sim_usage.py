@@ -9,36 +9,53 @@ import datetime
 import decimal
 import json
 import os
+import struct
 import threading
 import typing as t
+import uuid
+import zlib
 
 from sim_settings import Settings
 
 Meters = dict[str, dict[str, decimal.Decimal]]
+_SIZE = struct.Struct(">I")
 
 
 class Usage:
-    """Record files ``<output>/<service>/<hostname>/usage-YYYY-MM.jsonl``: one line for each use, on disk before the answer goes out."""
+    """Record files below ``<output>/<service>/<hostname>``, on disk before the answer goes out; their form is a switch.
+
+    lines: ``usage-YYYY-MM.jsonl``, one line for each use; binary: ``usage-YYYY-MM.bin``, packed records with their sizes;
+    files: ``YYYY/MM/<uuid>.json``, one file for each use.
+    """
 
     def __init__(self, output: str, service: dict[str, t.Any], hostname: str, settings: Settings) -> None:
-        self._service, self._settings = service, settings
-        self._all = os.path.join(output, service["name"])
-        self.folder = os.path.join(self._all, hostname)
+        self._service, self._settings, self._form = service, settings, settings.switch("SIM_RECORDS")
+        whole = os.path.join(output, service["name"])
+        self.folder = os.path.join(whole, hostname)
+        self._scope = {"directory": whole, "instance": self.folder, "mount": output}[settings.switch("SIM_SUM")]
         self._lock = threading.Lock()
         os.makedirs(self.folder, exist_ok=True)
 
     def add(self, form: str, quantity: decimal.Decimal) -> None:
         """Record a use of the API of that form."""
         meter = next(each for each in self._service["meters"] if each.get("form", form) == form)
-        now = self._settings.now()
+        now = self._now()
         row = {"time": now.isoformat(), "meter": meter["name"], "quantity": str(quantity)}
         if "billed" in meter:
             row["billedUnit"] = str(quantity * decimal.Decimal(str(meter["billed"])))
-        path = os.path.join(self.folder, f"usage-{now:%Y-%m}.jsonl")
-        with self._lock, open(path, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
+        name = {"lines": f"usage-{now:%Y-%m}.jsonl", "binary": f"usage-{now:%Y-%m}.bin", "files": f"{now:%Y/%m}/{uuid.uuid4()}.json"}[self._form]
+        path = os.path.join(self.folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        packed = zlib.compress(json.dumps(row).encode())
+        data = _SIZE.pack(len(packed)) + packed if self._form == "binary" else json.dumps(row).encode() + b"\n"
+        with self._lock, open(path, "ab") as stream:
+            stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+
+    def _now(self) -> datetime.datetime:
+        now = self._settings.now()
+        return now if self._settings.switch("SIM_MONTH_ZONE") == "utc" else now.astimezone()
 
     def report(self, month: datetime.date | None, share: decimal.Decimal = decimal.Decimal(1)) -> dict[str, t.Any]:
         """The endpoint's body for a month (its first day) or for everything; ``share`` of it while starting."""
@@ -52,26 +69,34 @@ class Usage:
 
     def _sums(self, month: datetime.date | None) -> Meters:
         sums: Meters = {}
-        for path in self._files(month):
-            with open(path, encoding="utf-8") as stream:
-                for line in stream:
-                    # A line without its end is a write that a crash cut off.
-                    if not line.endswith("\n"):
-                        continue
-                    row = json.loads(line)
-                    meter = sums.setdefault(row["meter"], {})
-                    for key in ("quantity", "billedUnit"):
-                        if key in row:
-                            meter[key] = meter.get(key, decimal.Decimal(0)) + decimal.Decimal(row[key])
+        for row in self._rows():
+            if month is None or row["time"].startswith(f"{month:%Y-%m}"):
+                meter = sums.setdefault(row["meter"], {})
+                for key in ("quantity", "billedUnit"):
+                    if key in row:
+                        meter[key] = meter.get(key, decimal.Decimal(0)) + decimal.Decimal(row[key])
         return sums
 
-    def _files(self, month: datetime.date | None) -> t.Iterator[str]:
-        own = self._settings.switch("SIM_SUM") == "instance"
-        wanted = f"usage-{month:%Y-%m}.jsonl" if month else None
-        for place, _folders, names in os.walk(self.folder if own else self._all):
+    def _rows(self) -> t.Iterator[dict[str, str]]:
+        for place, _folders, names in os.walk(self._scope):
             for name in names:
-                if name == wanted or (wanted is None and name.startswith("usage-") and name.endswith(".jsonl")):
-                    yield os.path.join(place, name)
+                if name.endswith((".jsonl", ".json", ".bin")):
+                    with open(os.path.join(place, name), "rb") as stream:
+                        yield from _packed(stream) if name.endswith(".bin") else _lines(stream)
+
+
+def _lines(stream: t.BinaryIO) -> t.Iterator[dict[str, str]]:
+    for line in stream:
+        # A line without its end is a write that a crash cut off.
+        if line.endswith(b"\n"):
+            yield json.loads(line)
+
+
+def _packed(stream: t.BinaryIO) -> t.Iterator[dict[str, str]]:
+    while len(head := stream.read(_SIZE.size)) == _SIZE.size:
+        size = _SIZE.unpack(head)[0]
+        if len(data := stream.read(size)) == size:
+            yield json.loads(zlib.decompress(data))
 
 
 def _number(value: decimal.Decimal) -> int | float:

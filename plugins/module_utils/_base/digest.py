@@ -9,6 +9,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import typing as t
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError
 
 CHUNK = 1024 * 1024  # bytes read at once; memory stays constant as blobs grow
+BUFFER = 256 * 1024  # bytes; stays in the processor's cache between reading, hashing and writing
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,10 +62,7 @@ def copy_hashing(
     """
     state = hashlib.sha256()
     size = 0
-    while True:
-        chunk = source.read(CHUNK)
-        if not chunk:
-            return Digest(state.hexdigest()), size
+    for chunk in _chunks(source):
         size += len(chunk)
         if limit is not None and size > limit:
             raise IntegrityError("stream", f"more than the {limit} bytes announced")
@@ -72,9 +71,23 @@ def copy_hashing(
             target.write(chunk)
         if advance is not None:
             advance(len(chunk))
+    return Digest(state.hexdigest()), size
+
+
+def _chunks(source: t.BinaryIO) -> t.Iterator[memoryview | bytes]:
+    """What comes, in one buffer used again and again where the source can fill one: new memory for each chunk costs more than hashing it."""
+    if not isinstance(source, io.FileIO):
+        yield from iter(lambda: source.read(CHUNK), b"")
+        return
+    buffer = memoryview(bytearray(BUFFER))
+    while True:
+        count = source.readinto(buffer)
+        if not count:
+            return
+        yield buffer[:count]
 
 
 def digest_file(path: str) -> tuple[Digest, int]:
     """Digest and size of the file at ``path``."""
-    with open(path, "rb") as stream:
-        return copy_hashing(stream)
+    with open(path, "rb", buffering=0) as stream:
+        return copy_hashing(t.cast(t.BinaryIO, stream))

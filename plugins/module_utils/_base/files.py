@@ -8,12 +8,18 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import stat
 import tempfile
 import typing as t
 from contextlib import contextmanager
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError, MissingError
+
 TEMPORARY_PREFIX = ".airgap-"
+FEW = 4  # files that are flushed one by one
 
 
 def fsync_folder(path: str) -> None:
@@ -21,6 +27,31 @@ def fsync_folder(path: str) -> None:
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_files(paths: t.Sequence[str]) -> None:
+    """Make files of one file system survive a power cut: each by itself when they are few, else all that the file system holds back."""
+    if len(paths) > FEW and _sync_file_system(paths[0]):
+        return
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _sync_file_system(path: str) -> bool:
+    """Whether the C library could flush the file system of ``path``."""
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return False
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return bool(call(handle) == 0)
     finally:
         os.close(handle)
 
@@ -69,3 +100,56 @@ def remove_leftovers(folder: str) -> list[str]:
             os.unlink(os.path.join(folder, name))
             gone.append(name)
     return gone
+
+
+def open_regular(path: str) -> t.BinaryIO:
+    """Open a regular file that no link stands for. Raise MissingError or IntegrityError."""
+    try:
+        # O_NONBLOCK: opening a FIFO for reading would wait for a writer for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise MissingError(path, "no such file") from exc
+    except OSError as exc:
+        raise IntegrityError(path, "not a regular file that can be read") from exc
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise IntegrityError(path, "not a regular file")
+    return t.cast(t.BinaryIO, os.fdopen(handle, "rb", buffering=0))
+
+
+def read_regular(path: str, limit: int) -> bytes:
+    """A small regular file whole; raise IntegrityError when it has more than ``limit`` bytes."""
+    with open_regular(path) as stream:
+        if os.fstat(stream.fileno()).st_size > limit:
+            raise IntegrityError(path, f"more than the {limit} bytes allowed")
+        return stream.read(limit)
+
+
+def shared_mode(folder: str, mode: int) -> int:
+    """``mode``, for the group as for the owner where ``folder`` is a group's: writable by it and handing it on (setgid)."""
+    state = os.stat(folder).st_mode
+    return mode | (mode & 0o700) >> 3 if state & 0o2020 == 0o2020 else mode
+
+
+def make_folder(path: str) -> None:
+    """Make a folder and its parents 0700, or as ``shared_mode`` says; what is there stays as it is."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(os.path.abspath(path))
+    make_folder(parent)
+    mode = shared_mode(parent, 0o700)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode)
+        made = os.stat(path).st_mode
+        if made & 0o777 != mode:  # the umask took something; a service that may not set the group's bit has one that does not
+            os.chmod(path, (made & 0o2000) | mode)
+
+
+def open_shared(path: str, mode: int) -> int:
+    """Open a regular file for reading and writing, no link; one that is made gets ``mode`` as ``shared_mode`` says, whatever the umask."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    os.fchmod(handle, shared_mode(os.path.dirname(os.path.abspath(path)), mode))
+    return handle

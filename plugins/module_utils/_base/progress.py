@@ -56,6 +56,31 @@ class Progress:
             write_bytes(self._path, json.dumps(self.state(now, finished)).encode("utf-8"))
 
 
+class Told:
+    """Progress of work in several parts, one after the other, in one file; each part bears the work's name before its own."""
+
+    def __init__(self, what: str, path: str | None) -> None:
+        self._what = what
+        self._path = path
+        self._part: Progress | None = None
+
+    def __call__(self, words: str, total: int = 0) -> t.Callable[[int], object]:
+        """Begin a part; returns what counts its bytes."""
+        self._part = Progress(f"{self._what}, {words}", total, self._path)
+        self._part.advance(0)
+        return self._part.advance
+
+    def advance(self, size: int) -> None:
+        """Count bytes of the part that runs."""
+        if self._part is not None:
+            self._part.advance(size)
+
+    def finish(self) -> None:
+        """Write that the last part is done."""
+        if self._part is not None:
+            self._part.finish()
+
+
 def line(state: t.Mapping[str, t.Any]) -> str:
     """One line for people: label, bytes done of total, rate, time left."""
     done, total = int(state["done"]), int(state["total"])

@@ -23,15 +23,23 @@ def selector(service: str, tag: str, resource: str, options: t.Mapping[str, t.An
     return f"{service}:{tag}@{resource}#{digest_of(dict(options)).hex[:12]}"
 
 
+def age(record: t.Mapping[str, t.Any]) -> tuple[str, str]:
+    """What dumped releases of one selector are sorted by, the newest last: when each was bound, then its ID."""
+    return record.get("made") or record.get("downloaded") or "", record.get("id") or ""
+
+
 @dataclass(frozen=True)
 class Release:
     """One release, as bundles carry it and hosts keep it in ``release.json``.
 
     :param image: manifest digest, ``sha256:…``
-    :param license: digest of the license blob as the bundle carries it (Vault ciphertext), ``sha256:…``
+    :param license: digest of the license blob as the bundle carries it (Vault ciphertext), ``sha256:…``; None for a service without licenses
     :param models: digest of the model set, or None
     :param settings: settings captured from the download log, name to value
+    :param downloaded: when the license was, ``YYYY-MM-DDTHH:MM:SSZ``
     :param expires: whole day in UTC on which the license ends, ``YYYY-MM-DD``, or None when undeclared
+    :param files: digest of the set of declared files (glossaries and the like), or None
+    :param made: when it was bound, where that is not when its license was downloaded: other declared files, the same license
     """
 
     selector: str
@@ -40,23 +48,27 @@ class Release:
     resource: str
     options: dict[str, t.Any]
     image: str
-    license: str
+    license: str | None
     models: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
     license_file: str = "license.dat"
     downloaded: str | None = None
     expires: str | None = None
+    files: str | None = None
+    made: str | None = None
 
     @property
     def id(self) -> str:
-        """16 hex digits over what a container would notice: image, license, models, settings, resource."""
-        bound = {
+        """16 hex digits over what a container would notice: image, license, models, settings, resource, files."""
+        bound: dict[str, t.Any] = {
             "image": self.image,
             "license": self.license,
             "models": self.models,
             "settings": self.settings,
             "resource": self.resource,
         }
+        if self.files is not None:  # releases without any keep the ID that they had before there were files
+            bound["files"] = self.files
         return digest_of(bound).short
 
     def dump(self) -> dict[str, t.Any]:
@@ -65,7 +77,7 @@ class Release:
 
     @classmethod
     def load(cls, data: t.Mapping[str, t.Any]) -> Release:
-        """Read what ``dump`` wrote; unknown keys of later versions are left out.
+        """Read what ``dump`` wrote, this version or another; unknown keys of later versions are left out.
 
         :raises InputError: a key without default is missing; the line names it.
         """

@@ -19,9 +19,14 @@ from dataclasses import dataclass
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError, TrustError
 
-NAMESPACES = tuple(f"azure-ai-{kind}" for kind in ("bundle", "control", "wants", "holdings", "usage", "receipt"))
+NAMESPACES = tuple(f"azure-ai-{kind}" for kind in ("bundle", "control", "wants", "holdings", "usage", "receipt", "adjustment"))
 SUFFIX = ".sig"
 _MAX_SIGNATURE = 64 * 1024  # bytes; an Ed25519 signature has some 300
+PLAUSIBLE = 1767225600  # 2026-01-01 in seconds since the epoch: a clock that says less is wrong
+DAY = 86400  # seconds; clocks may differ by so much
+_CLOCK = "clock of this machine"
+_SET_CLOCK = "set the clock, then run again"
+_DATED = ("key has expired", "key is not yet valid")
 _TIMEOUT = 60  # seconds; ssh-keygen answers in milliseconds unless it waits for a passphrase
 
 
@@ -32,11 +37,13 @@ class Trust:
     :param allowed_signers: path of the OpenSSH allowed-signers file
     :param revoked_keys: path of a key revocation list or list of public keys, or None
     :param earliest: seconds since the epoch; expiry is judged at this time when the clock says less
+    :param signatures: how many principals with keys of their own must have signed a bundle
     """
 
     allowed_signers: str
     revoked_keys: str | None = None
     earliest: int | None = None
+    signatures: int = 1
 
 
 def sign_file(path: str, key: str, namespace: str) -> str:
@@ -79,13 +86,36 @@ def verify_bytes(data: bytes, signature: str, namespace: str, trust: Trust, what
         )
     if trust.revoked_keys and not os.path.isfile(trust.revoked_keys):
         raise TrustError(f"revocation list {trust.revoked_keys}", "no such file", "mend azure_ai_revoked_keys; nothing is accepted without it")
-    reasons = []
+    reasons: list[tuple[str, str]] = []
     for principal in principals:
         reason = _reason(data, signature, namespace, trust, principal)
         if reason is None:
             return principal
         reasons.append(reason)
+    wrong = clock_problem(trust.earliest)
+    if wrong and reasons[0][0].startswith(_DATED):  # most likely nothing else is the matter
+        raise TrustError(_CLOCK, f"{wrong}; {what}: {reasons[0][0]}", _SET_CLOCK)
     raise TrustError(what, *reasons[0])
+
+
+def clock_problem(earliest: int | None = None) -> str | None:
+    """What is wrong with this machine's clock, or None when it may be right.
+
+    :param earliest: seconds since the epoch; it is known to be later than that
+    """
+    now, least = int(time.time()), max(earliest or 0, PLAUSIBLE)
+    return f"says {_moment(now)}, it is later than {_moment(least)}" if now < least - DAY else None
+
+
+def check_made(made: int, earliest: int | None, what: str) -> None:
+    """Raise TrustError naming the clock when something was signed later than it is now: taken in, it would let keys expire too early."""
+    now = max(int(time.time()), earliest or 0)
+    if made > now + DAY:
+        raise TrustError(_CLOCK, f"says {_moment(now)}, but {what} was made at {_moment(made)}", f"{_SET_CLOCK}; if it is right, ask the sender about theirs")
+
+
+def _moment(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(seconds))
 
 
 def _reason(data: bytes, signature: str, namespace: str, trust: Trust, principal: str) -> tuple[str, str] | None:

@@ -17,12 +17,14 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, fsync_folder, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT, PUBLIC_MODE, SECRET_MODE, Store
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.verified import Verified
 
 MAX_RECEIPT = 16 * 1024 * 1024
 
@@ -45,7 +47,7 @@ class Bundles:
                 value = parse(stream.read(), path)
         except FileNotFoundError:
             return None
-        if not isinstance(value, dict) or not isinstance(value.get("sequence"), int):
+        if not isinstance(value, dict) or not isinstance(value.get("sequence"), int) or not isinstance(value.get("blobs"), list):
             raise InputError(path, "not the manifest built last", "put it back from a backup; without it the site would refuse the next sequence")
         return value
 
@@ -64,6 +66,10 @@ class Bundles:
             return "no bundle was built for this site yet"
         if not _manifest.same_contents(wanted, last):
             return "the contents have changed"
+        if not delta.serves(last, wanted):
+            return "the last bundle leaves out more than the site holds"
+        if wanted["format"] < last["format"]:
+            return f"format {wanted['format']} is wanted, the last bundle has {last['format']}"
         folder = self.folder(last)
         if not os.path.isdir(folder):
             return f"{folder} is gone"
@@ -78,18 +84,25 @@ class Bundles:
             return f"{folder} is not signed by {key}"
         return None
 
-    def build(self, manifest: Record, key: str, advance: Advance = None) -> str:
+    def serves(self, wanted: Record, last: Record | None) -> bool:
+        """Whether the bundle built last needs no other number: its folder may have to be made again all the same."""
+        return last is not None and delta.serves(last, wanted) and wanted["format"] >= last["format"]
+
+    def build(self, manifest: Record, key: str, advance: Advance = None, full: bool = False) -> str:
         """Make, sign and name the folder of ``manifest``; return its path. A folder of that name is replaced.
 
+        :param full: read blobs again that were found good before
         :raises IntegrityError, Problems: blobs of the store are damaged; they are set aside there, nothing is built.
         """
         target = self.folder(manifest)
         temporary = os.path.join(self.path, f"{TEMPORARY_PREFIX}{os.path.basename(target)}")
         with self._alone():
-            _remove(temporary)
+            self._sweep()
+            self._store.sweep()
             try:
                 os.makedirs(os.path.join(temporary, BLOBS))
-                self._lay_blobs(temporary, manifest, advance)
+                self._room(manifest)
+                self._lay_blobs(temporary, manifest, advance, full)
                 write_bytes(os.path.join(temporary, "oci-layout"), OCI_LAYOUT)
                 write_bytes(os.path.join(temporary, "index.json"), _manifest.index_bytes(manifest))
                 write_bytes(os.path.join(temporary, verify.NAME), _manifest.encoded(manifest))
@@ -100,18 +113,42 @@ class Bundles:
             finally:
                 _remove(temporary)
             write_bytes(os.path.join(self.path, f"{manifest['site']}.json"), _manifest.encoded(manifest))
-        with self._store.changing() as held:
-            held["bundles"][manifest["site"]] = {"sequence": manifest["sequence"], "id": manifest["id"]}
+        self.remember(manifest)
         return target
 
-    def _lay_blobs(self, folder: str, manifest: Record, advance: Advance) -> None:
+    def remember(self, manifest: Record) -> None:
+        """Let the store know the number too, in case this folder gets lost."""
+        with self._store.changing() as held:
+            held["bundles"][manifest["site"]] = {"sequence": manifest["sequence"], "id": manifest["id"]}
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left behind; the lock is ours."""
+        for name in os.listdir(self.path):
+            if name.startswith(TEMPORARY_PREFIX):
+                _remove(os.path.join(self.path, name))
+
+    def _room(self, manifest: Record) -> None:
+        """Blobs need room only where they cannot be linked."""
+        if os.stat(self.path).st_dev == os.stat(self._store.path).st_dev:
+            return
+        needed = sum(size for _digest, size, _kind in _manifest.carried(manifest))
+        info = os.statvfs(self.path)
+        free = info.f_bavail * info.f_frsize
+        if needed > free:
+            raise InputError(
+                f"bundles folder {self.path}", f"needs {human(needed)} ({needed} bytes), free are {human(free)} ({free})", "make room and run again"
+            )
+
+    def _lay_blobs(self, folder: str, manifest: Record, advance: Advance, full: bool) -> None:
         whose = _holdings.owners(manifest)
         step = verify.together(advance)
+        verified = Verified(self._store, full)
+        copies: list[str] = []
 
         def lay(item: tuple[Digest, int, str]) -> AirgapError | None:
-            digest, size, kind = item
+            digest = item[0]
             try:
-                _lay(self._store, folder, digest, size, kind, step)
+                copies.extend(_lay(self._store, folder, item, verified, step))
             except IntegrityError as exc:
                 aside = self._store.set_aside(digest)
                 return IntegrityError(f"blob {digest} ({whose[str(digest)]})", f"damaged in the store: {exc.problem}", f"set aside as {aside}; fetch again")
@@ -119,7 +156,12 @@ class Bundles:
                 return exc
             return None
 
-        errors = [error for error in verify.parallel(lay, _manifest.digests(manifest)) if error]
+        try:
+            errors = [error for error in verify.parallel(lay, _manifest.carried(manifest)) if error]
+        finally:
+            verified.save()
+        flush_files(copies)
+        fsync_folder(os.path.join(folder, BLOBS))
         if len(errors) == 1:
             raise errors[0]
         if errors:
@@ -146,17 +188,22 @@ def receipts(store: Store, paths: t.Sequence[str], keep: bool) -> list[Record]:
     return records
 
 
-def _lay(store: Store, folder: str, digest: Digest, size: int, kind: str, advance: Advance) -> None:
-    """Link the blob and read it; copy it, hashing on the way, where links are not to be had."""
+def _lay(store: Store, folder: str, item: tuple[Digest, int, str], verified: Verified, advance: Advance) -> list[str]:
+    """Link the blob, and read it unless it is known as good; copy it, hashing on the way, where links are not to be had. Returns copies made."""
+    digest, size, kind = item
     target = verify.blob_path(folder, digest)
     with store.open(digest) as source:
         try:
             os.link(store.path_of(digest), target)
         except OSError:
-            with atomic_file(target, SECRET_MODE if kind == "license" else PUBLIC_MODE) as copy:
+            with open(target, "xb") as copy:
+                os.fchmod(copy.fileno(), SECRET_MODE if kind == "license" else PUBLIC_MODE)
                 _compare(copy_hashing(source, copy, size, advance), digest, size)
-            return
-        _compare(copy_hashing(source, None, size, advance), digest, size)
+            return [target]
+    problem = verified.problem(digest, size, advance)
+    if problem:
+        raise IntegrityError(f"blob {digest}", problem)
+    return []
 
 
 def _compare(found: tuple[Digest, int], digest: Digest, size: int) -> None:
@@ -164,6 +211,8 @@ def _compare(found: tuple[Digest, int], digest: Digest, size: int) -> None:
         raise IntegrityError(f"blob {digest}", f"{found[1]} of {size} bytes" if found[1] != size else f"its bytes are {found[0]}")
 
 
-def _remove(folder: str) -> None:
-    if os.path.lexists(folder):
-        shutil.rmtree(folder)
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)

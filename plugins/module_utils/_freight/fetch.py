@@ -9,12 +9,13 @@ This file is private to the collection.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
@@ -46,9 +47,10 @@ class Plan:
     known: bool = False
 
 
-def plan(store: Store, source: Source, host: str, wanted: Record, now: str, accept_moved: bool) -> Plan:
+def plan(store: Store, source: Source, host: str, wanted: Record, now: str, accept_moved: bool, lock: t.Mapping[str, str] | None = None) -> Plan:
     """Look up ``wanted`` ({service, repository, tag}) at the registry ``host`` and in the store.
 
+    :param lock: digests by ``<repository>:<tag>`` that tags are held to
     :raises InputError: the tag has moved to another digest since it was fetched.
     """
     service, repository, tag = wanted["service"], wanted["repository"], wanted["tag"]
@@ -61,18 +63,53 @@ def plan(store: Store, source: Source, host: str, wanted: Record, now: str, acce
         if Digest.of(manifest) != chosen.digest:
             raise IntegrityError(what, f"the registry gave {Digest.of(manifest)} for {chosen.digest}", "run again")
     digest = Digest.of(manifest)
-    held = _holdings.find_image(store.holdings(), service, tag)
-    if held and held["manifest"] != str(digest) and not accept_moved:
+    held = _holdings.find_image(store.holdings(), repository, tag)
+    before = (lock or {}).get(f"{repository}:{tag}") or (held["manifest"] if held else str(digest))
+    if before != str(digest) and not accept_moved:
         raise InputError(
             what,
-            f"the tag has moved from {held['manifest']} to {digest}",
+            f"the tag has moved from {before} to {digest}",
             "licenses made for the old image will not do for the new one; take it with accept_moved (bundle_accept_moved of the playbook)",
         )
-    if held and held["manifest"] == str(digest) and held["repository"] == repository and _whole(store, held):
-        return Plan(held, known=True)
+    if held and held["manifest"] == str(digest) and _whole(store, held):
+        return Plan({**held, "service": service}, known=True)  # services may share an image; each is answered by its own name
     config = source.config(registry.reference(host, repository, str(digest)))
     record = registry.image_record(service, repository, tag, manifest, config, now)
     return Plan(record, manifest, config, _missing(store, record))
+
+
+def plan_all(
+    store: Store, source: Source, host: str, wanted: t.Sequence[Record], now: str, accept_moved: bool, lock: t.Mapping[str, str] | None = None
+) -> list[Plan]:
+    """Look up all images before the first is fetched.
+
+    :raises Problems: those that cannot be had, a line each; one alone is raised as it is.
+    """
+    plans, errors = [], []
+    for image in wanted:
+        try:
+            plans.append(plan(store, source, host, image, now, accept_moved, lock))
+        except AirgapError as exc:
+            errors.append(exc)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise Problems(f"images of {host}", [str(error) for error in errors])
+    return plans
+
+
+def newer(tags: t.Iterable[str], tag: str) -> list[str]:
+    """Tags of the same flavour with a higher version, highest first: ``5.0-amd64-en-us`` for ``4.9.0-amd64-en-us``."""
+    version, flavour = _version(tag)
+    found = {other: _version(other) for other in tags}
+    return sorted(
+        (other for other, (number, kind) in found.items() if version and number > version and kind == flavour), key=lambda other: found[other], reverse=True
+    )
+
+
+def _version(tag: str) -> tuple[tuple[int, ...], str]:
+    match = re.match(r"v?([0-9]+(?:\.[0-9]+)+)(.*)", tag)
+    return (tuple(map(int, match[1].split("."))), match[2]) if match else ((), tag)
 
 
 def total(plans: t.Sequence[Plan]) -> int:

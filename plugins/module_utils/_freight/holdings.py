@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import canonical, digest_of
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import age
 
 FORMAT = 1
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
@@ -40,43 +41,48 @@ def ordered(holdings: Record) -> Record:
 
 
 ORDER: dict[str, t.Callable[[Record], t.Any]] = {
-    "images": lambda image: (image["service"], image["tag"], image["manifest"]),
+    "images": lambda image: (image["repository"], image["tag"], image["manifest"]),
     "models": lambda models: models["digest"],
     "releases": lambda release: (release["selector"], release["id"]),
     "packages": lambda package: (package["os"], package["name"], package["version"]),
 }
 
 
-def find_image(holdings: Record, service: str, tag: str) -> Record | None:
-    """The record fetched last under that tag, or None."""
-    found = [image for image in holdings["images"] if (image["service"], image["tag"]) == (service, tag)]
+def find_image(holdings: Record, repository: str, tag: str) -> Record | None:
+    """The record fetched last under that tag of the repository, or None. (One service's versions may share a tag and differ in repository.)"""
+    found = [image for image in holdings["images"] if (image["repository"], image["tag"]) == (repository, tag)]
     return max(found, key=lambda image: (image["fetched"], image["manifest"]), default=None)
 
 
+def repositories(holdings: Record, service: str, tag: str) -> list[str]:
+    """The repositories in which a service's images of that tag were found, sorted."""
+    return sorted({image["repository"] for image in holdings["images"] if (image["service"], image["tag"]) == (service, tag)})
+
+
 def find_release(holdings: Record, selector: str, image: str | None = None, release_id: str | None = None) -> Record | None:
-    """The release downloaded last for the selector, of the manifest digest ``image`` and of that id if given, or None."""
+    """The release bound last for the selector, of the manifest digest ``image`` and of that id if given, or None."""
     held = [release for release in holdings["releases"] if release["selector"] == selector]
     found = [release for release in held if image in (None, release["image"]) and release_id in (None, release["id"])]
-    return max(found, key=lambda release: (release.get("downloaded") or "", release["id"]), default=None)
+    return max(found, key=age, default=None)
 
 
 def find_models(holdings: Record, digest: str) -> Record | None:
-    """The model set of that digest, or None."""
+    """The set of models or declared files of that digest, or None."""
     return next((models for models in holdings["models"] if models["digest"] == digest), None)
 
 
 def add_image(holdings: Record, image: Record) -> None:
     """Take in an image record; the same digest under the same tag replaces its older record."""
-    _replace(holdings["images"], image, ("service", "tag", "manifest"))
+    _replace(holdings["images"], image, ("repository", "tag", "manifest"))
 
 
 def add_models(holdings: Record, models: Record) -> None:
-    """Take in a model set."""
+    """Take in a set of models or declared files."""
     _replace(holdings["models"], models, ("digest",))
 
 
 def add_release(holdings: Record, release: Record) -> None:
-    """Take in a release: ``Release.dump()`` with ``license_size``."""
+    """Take in a release: ``Release.dump()`` with ``license_size`` (0 without license)."""
     _replace(holdings["releases"], release, ("selector", "id"))
 
 
@@ -98,7 +104,7 @@ def merge(holdings: Record, manifest: Record) -> None:
 
 
 def models_digest(files: t.Sequence[t.Mapping[str, t.Any]]) -> str:
-    """The digest of a model set: of its list of files, sorted by path."""
+    """The digest of a set of models or declared files: of its list of files, sorted by path."""
     return str(digest_of(sorted((dict(file) for file in files), key=lambda file: file["path"])))
 
 
@@ -112,7 +118,8 @@ def references(lists: t.Mapping[str, t.Any]) -> t.Iterator[Reference]:
             yield Reference(layer["digest"], layer["size"], "layer", f"layer {number} of {name}")
     for release in lists["releases"]:
         name = f"{release['service']}:{release['tag']} of resource {release['resource']}"
-        yield Reference(release["license"], release["license_size"], "license", f"license of {name}")
+        if release["license"] is not None:
+            yield Reference(release["license"], release["license_size"], "license", f"license of {name}")
     for models in lists["models"]:
         for file in models["files"]:
             yield Reference(file["digest"], file["size"], "model", f"model file {file['path']} of {models['digest'][:19]}")

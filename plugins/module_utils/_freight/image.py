@@ -59,6 +59,36 @@ def load_stream(record: Record, name: str, opener: Opener, leave_out: t.Collecti
     yield b"\0" * (2 * _BLOCK)
 
 
+class _Engine(t.Protocol):
+    """What loading needs of an engine."""
+
+    def image(self, name: str) -> t.Optional[dict[str, t.Any]]:
+        """The image of that name, or None."""
+
+    def version(self) -> dict[str, t.Any]:
+        """Its version as it tells it."""
+
+    def load(self, chunks: t.Iterable[bytes]) -> list[str]:
+        """Load an archive that comes in chunks."""
+
+
+def load_missing(engine: _Engine, record: Record, name: str, opener: Opener, begin: t.Callable[[str, int], t.Callable[[int], object]]) -> None:
+    """Load the image under that name, unless the engine has it.
+
+    :param begin: told in words what begins and how many bytes it has; returns what is called with the size of each chunk
+    """
+    if engine.image(name) is not None:
+        return
+    advance = begin("load the image", sizes(record)[0])
+
+    def counted() -> t.Iterator[bytes]:
+        for chunk in load_stream(record, name, opener, unzstd=needs_unzstd(record, str(engine.version().get("Version", "")))):
+            advance(len(chunk))
+            yield chunk
+
+    engine.load(counted())
+
+
 def sizes(record: Record, leave_out: t.Collection[str] = ()) -> tuple[int, int]:
     """Bytes of blobs that are sent and that are left out, each blob counted once."""
     layers = {layer["digest"]: layer["size"] for layer in record["layers"]}

@@ -1,9 +1,10 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Licenses of one selector in the builder's store: which there are, for which vault, and what is missing of them.
+"""Releases of one selector in the builder's store: which there are, for which vault, and what is missing of them.
 
-A license is kept once for each vault id, as ciphertext that names its vault id in its first line.
+A license is kept once for each vault id, as ciphertext that names its vault id in its first line. A release of another
+selector may lend its license, where only options differ that the license does not depend on.
 This file is private to the collection.
 """
 
@@ -12,9 +13,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import digest_of
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, age
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as records
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import SECRET_MODE, Store
 
@@ -23,49 +24,82 @@ _HEADER = 256  # bytes that hold the first line
 
 
 class Licenses:
-    """The releases of ``selector`` in ``store``."""
+    """The releases of ``selector`` in ``store``.
 
-    def __init__(self, store: Store, selector: str) -> None:
+    :param lends: whether a release of another selector has a license that would serve as well
+    """
+
+    def __init__(self, store: Store, selector: str, lends: t.Callable[[t.Mapping[str, t.Any]], bool] = lambda _record: False) -> None:
         self._store = store
         self._selector = selector
+        self._lends = lends
 
     def newest(self, vault_id: str, image: str) -> Release | None:
-        """The release for that vault id, one for the manifest digest ``image`` before newer ones for others; or None."""
-        held = [record for record in self._store.holdings()["releases"] if record["selector"] == self._selector]
-        found = [record for record in held if self._label(record) in (None, vault_id)]
-        record = max(found, key=lambda record: (record["image"] == image, record.get("downloaded") or ""), default=None)
-        return None if record is None else Release.load(record)
+        """The release for that vault id; one for the manifest digest ``image`` first, then a newer license, then the selector's own; or None."""
+        held = self._store.holdings()["releases"]
+        found = [record for record in held if record["selector"] == self._selector or self._lends(record)]
+        found = [record for record in found if self._label(record) in (None, vault_id)]
+        return None if not found else Release.load(max(found, key=lambda record: self._rank(record, image)))
+
+    def _rank(self, record: t.Mapping[str, t.Any], image: str) -> tuple[t.Any, ...]:
+        return record["image"] == image, record.get("downloaded") or "", record["selector"] == self._selector, age(record)
 
     def missing(self, release: Release | None) -> list[str]:
-        """What the store no longer holds of a release, in words."""
+        """What the store no longer holds of a release's license and models, in words."""
         if release is None:
             return []
-        missing = [] if self._store.has(Digest.parse(release.license)) else ["the license"]
-        if release.models is None:
-            return missing
-        models = records.find_models(self._store.holdings(), release.models)
-        if models is None:
-            return [*missing, "the models"]
-        return missing + [f"model file {file['path']}" for file in models["files"] if not self._store.has(Digest.parse(file["digest"]), file["size"])]
+        missing = [] if release.license is None or self._store.has(Digest.parse(release.license)) else ["the license"]
+        return missing + self._missing_of(release.models, "model")
+
+    def missing_files(self, release: Release) -> list[str]:
+        """What the store no longer holds of a release's declared files, in words."""
+        return self._missing_of(release.files, "declared")
+
+    def _missing_of(self, digest: str | None, kind: str) -> list[str]:
+        if digest is None:
+            return []
+        found = records.find_models(self._store.holdings(), digest)
+        if found is None:
+            return ["the models" if kind == "model" else "the declared files"]
+        return [f"{kind} file {file['path']}" for file in found["files"] if not self._store.has(Digest.parse(file["digest"]), file["size"])]
 
     def read(self, release: Release) -> bytes:
         """The ciphertext of a release's license."""
+        if release.license is None:
+            raise MissingError(f"release {release.id}", "has no license")
         return self._store.read(Digest.parse(release.license), MAX_CIPHERTEXT)
 
-    def keep(self, bound: t.Mapping[str, t.Any], ciphertext: bytes, files: t.Sequence[dict[str, t.Any]] = ()) -> Release:
-        """Take in a license and make it a release.
+    def keep(
+        self, bound: t.Mapping[str, t.Any], ciphertext: bytes | None, models: t.Sequence[dict[str, t.Any]] = (), files: t.Sequence[dict[str, t.Any]] = ()
+    ) -> Release:
+        """Take in a license, or none for a service without, and make it a release.
 
-        :param bound: everything of the release but its license; ``models`` is worked out from ``files`` when there are some
-        :param files: model files as {path, digest, size}, sorted by path; their blobs are in the store
+        :param bound: everything of the release but its license; ``models`` and ``files`` are worked out from the lists where these are given
+        :param models: model files as {path, digest, size}, sorted by path; their blobs are in the store
+        :param files: declared files, likewise
         """
-        digest = self._store.put_bytes(ciphertext, mode=SECRET_MODE, what=f"license of {self._selector}")
-        models = {"models": str(digest_of(list(files)))} if files else {}
-        release = Release.load({**bound, **models, "selector": self._selector, "license": str(digest)})
+        digest = None if ciphertext is None else str(self._store.put_bytes(ciphertext, mode=SECRET_MODE, what=f"license of {self._selector}"))
+        return self._add({**bound, "license": digest}, len(ciphertext or b""), models, files)
+
+    def bind(self, release: Release, bound: t.Mapping[str, t.Any], files: t.Sequence[dict[str, t.Any]] = ()) -> Release:
+        """Make a release of another one's license and models: other declared files, or options that the license does not depend on."""
+        size = next((record["license_size"] for record in self._store.holdings()["releases"] if record["license"] == release.license), 0)
+        return self._add({**release.dump(), **bound}, size, (), files)
+
+    def _add(self, bound: t.Mapping[str, t.Any], license_size: int, models: t.Sequence[dict[str, t.Any]], files: t.Sequence[dict[str, t.Any]]) -> Release:
+        sets = {name: list(found) for name, found in (("models", models), ("files", files)) if found}
+        digests = {name: records.models_digest(found) for name, found in sets.items()}
+        release = Release.load({**bound, **digests, "selector": self._selector})
         with self._store.changing() as holdings:
-            if files:
-                records.add_models(holdings, {"digest": release.models, "files": list(files)})
-            records.add_release(holdings, {**release.dump(), "license_size": len(ciphertext)})
+            for name, found in sets.items():
+                records.add_models(holdings, {"digest": digests[name], "files": found})
+            records.add_release(holdings, {**release.dump(), "license_size": license_size})
         return release
+
+    def options(self, service: str, tag: str, resource: str) -> list[dict[str, t.Any]]:
+        """Options of all releases of the same service, tag and resource, to tell what differs."""
+        found = [record for record in self._store.holdings()["releases"] if (record["service"], record["tag"], record["resource"]) == (service, tag, resource)]
+        return [record["options"] for record in found]
 
     def set_expiry(self, release: Release) -> None:
         """Record the release's ``expires`` in place of what was recorded; its id does not depend on it."""
@@ -75,7 +109,9 @@ class Licenses:
                     record["expires"] = release.expires
 
     def _label(self, record: t.Mapping[str, t.Any]) -> str | None:
-        """Vault id of a record's license; None when the license is gone."""
+        """Vault id of a record's license; None when there is none or it is gone."""
+        if record["license"] is None:
+            return None
         digest = Digest.parse(record["license"])
         if not self._store.has(digest):
             return None

@@ -13,10 +13,12 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import digest_of, pretty
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import selector as selector_of
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 
-FORMAT = 1
+FORMAT = 2
+FORMATS = (1, 2)  # that are read, and written for sites that read no later one
 KIND = "airgap.azure_ai/bundle"
 FETCH = "run airgap.azure_ai.bundle on the builder to fetch it"
 
@@ -35,10 +37,11 @@ def compose(
 ) -> Record:
     """Make the manifest of what ``site`` needs, out of what the store holds.
 
-    :param selectors: the site's containers as {service, tag, resource, options} and, if wished, the id of the ``release``; two alike count once
+    :param selectors: the site's containers as {service, tag, resource, options} and, if wished, the image's ``repository`` (needed where a
+        service's versions share a tag) and the id of the ``release``; two alike count once
     :param systems: operating systems whose packages go along, e.g. ``debian-12``
     :param receipts: {name, digest, size} of files that the store has as blobs
-    :raises MissingError: an image, a license for it, a model set or packages are not in the store
+    :raises MissingError: an image, a license for it, models, declared files or packages are not in the store
         (Problems when there are several): each line names service and tag and what to run.
     """
     images: dict[tuple[str, ...], Record] = {}
@@ -48,14 +51,13 @@ def compose(
     problems: list[AirgapError] = []
     for wanted in selectors:
         try:
-            image, release, files = _chosen(holdings, wanted)
+            image, release, sets = _chosen(holdings, wanted)
         except MissingError as exc:
             problems.append(exc)
             continue
-        images[(image["service"], image["tag"])] = image
+        images[(image["repository"], image["tag"])] = image
         releases[(release["selector"], release["id"])] = release
-        if files:
-            models[files["digest"]] = files
+        models.update({files["digest"]: files for files in sets})
     for system in sorted(set(systems)):
         found = [package for package in holdings["packages"] if package["os"] == system]
         if not found:
@@ -75,8 +77,37 @@ def compose(
 
 def finished(lists: Record) -> Record:
     """Add the constant members, the list of blobs and the id."""
-    manifest = {"format": FORMAT, "kind": KIND, "base": None, **lists, "blobs": blobs_of(lists)}
+    blobs = [{**blob, "carried": True} for blob in blobs_of(lists)]
+    return identified({"format": FORMAT, "kind": KIND, "base": None, **lists, "blobs": blobs})
+
+
+def identified(manifest: Record) -> Record:
+    """The manifest with the id that its other members give."""
     return {**manifest, "id": identity(manifest)}
+
+
+def in_format(manifest: Record, number: int) -> Record:
+    """The same bundle in an earlier format, for a site that reads no later one.
+
+    :raises InputError: no such format, or one that cannot say it: format 1 knows complete bundles only.
+    """
+    if number == manifest["format"]:
+        return manifest
+    if number not in FORMATS:
+        raise InputError(f"bundle format {number}", "unknown", "choose one of " + ", ".join(map(str, FORMATS)))
+    if manifest["base"] is not None:
+        raise InputError(f"bundle format {number}", "cannot leave out what a site holds", "build a complete bundle for this site: without holdings")
+    return identified({**manifest, "format": number, "blobs": [plain(blob) for blob in manifest["blobs"]]})
+
+
+def plain(blob: t.Mapping[str, t.Any]) -> Record:
+    """A blob's entry without what tells whether it lies in the bundle."""
+    return {name: value for name, value in blob.items() if name != "carried"}
+
+
+def is_carried(blob: t.Mapping[str, t.Any]) -> bool:
+    """Whether the blob lies in the bundle (format 1: always) and not in the site's store only."""
+    return bool(blob.get("carried", True))
 
 
 def identity(manifest: Record) -> str:
@@ -85,9 +116,12 @@ def identity(manifest: Record) -> str:
 
 
 def same_contents(one: Record, other: Record) -> bool:
-    """Whether two manifests differ in nothing but sequence, id and time."""
-    number = {"sequence": 0}
-    return identity({**one, **number}) == identity({**other, **number})
+    """Whether two manifests bring a site to the same state, by whatever format, base and number."""
+    return identity(_state(one)) == identity(_state(other))
+
+
+def _state(manifest: Record) -> Record:
+    return {key: value for key, value in manifest.items() if key not in ("format", "base", "sequence", "blobs")}
 
 
 def blobs_of(lists: t.Mapping[str, t.Any]) -> list[Record]:
@@ -138,14 +172,16 @@ def summary(manifest: Record) -> Record:
         "receipts": len(manifest["receipts"]),
         "blobs": len(manifest["blobs"]),
         "bytes": sum(blob["size"] for blob in manifest["blobs"]),
+        "carried": sum(is_carried(blob) for blob in manifest["blobs"]),
+        "carried_bytes": sum(blob["size"] for blob in manifest["blobs"] if is_carried(blob)),
     }
 
 
-def _chosen(holdings: Record, wanted: Record) -> tuple[Record, Record, t.Optional[Record]]:
-    """Image, release and model set (or None) of one selector."""
+def _chosen(holdings: Record, wanted: Record) -> tuple[Record, Record, list[Record]]:
+    """Image, release and the sets of models and declared files of one selector."""
     service, tag, resource = wanted["service"], wanted["tag"], wanted["resource"]
     what = f"{service}:{tag} of resource {resource}"
-    image = _holdings.find_image(holdings, service, tag)
+    image = _holdings.find_image(holdings, _repository(holdings, wanted), tag)
     if image is None:
         raise MissingError(f"image {service}:{tag}", "not in the store", FETCH)
     name = selector_of(service, tag, resource, wanted.get("options") or {})
@@ -156,12 +192,22 @@ def _chosen(holdings: Record, wanted: Record) -> tuple[Record, Record, t.Optiona
             problem = f"its license was made for {other['image']}, the tag is now {image['manifest']}"
             raise MissingError(what, problem, "run airgap.azure_ai.bundle on the builder to download a license for this image")
         raise MissingError(what, "no license for it in the store", "run airgap.azure_ai.bundle on the builder to download it")
-    files = None
-    if release["models"] is not None:
-        files = _holdings.find_models(holdings, release["models"])
-        if files is None:
-            raise MissingError(what, f"its models {release['models']} are not in the store", FETCH)
-    return image, release, files
+    # A store of an earlier version may lack members that have a default.
+    release = {**Release.load(release).dump(), "license_size": release["license_size"]}
+    sets = {kind: release[kind] for kind in ("models", "files") if release[kind] is not None}
+    found = {kind: _holdings.find_models(holdings, digest) for kind, digest in sets.items()}
+    for kind in [kind for kind in sets if found[kind] is None]:
+        raise MissingError(what, f"its {kind} {sets[kind]} are not in the store", FETCH)
+    return image, release, [files for files in found.values() if files is not None]
+
+
+def _repository(holdings: Record, wanted: Record) -> str:
+    if wanted.get("repository"):
+        return str(wanted["repository"])
+    found = _holdings.repositories(holdings, wanted["service"], wanted["tag"])
+    if len(found) > 1:
+        raise MissingError(f"image {wanted['service']}:{wanted['tag']}", f"found in {' and '.join(found)}", "name the repository in the selector")
+    return found[0] if found else ""
 
 
 def _raise(problems: list[AirgapError], what: str) -> None:
@@ -175,3 +221,8 @@ def digests(manifest: Record) -> t.Iterator[tuple[Digest, int, str]]:
     """(digest, size, kind) of each blob, largest first: the long ones are begun early."""
     for blob in sorted(manifest["blobs"], key=lambda blob: (-blob["size"], blob["digest"])):
         yield Digest.parse(blob["digest"]), blob["size"], blob["kind"]
+
+
+def carried(manifest: Record) -> t.Iterator[tuple[Digest, int, str]]:
+    """The same of the blobs that lie in the bundle's folder."""
+    return digests({"blobs": [blob for blob in manifest["blobs"] if is_carried(blob)]})

@@ -8,6 +8,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import typing as t
@@ -73,8 +74,11 @@ def wants_problems(document: t.Any) -> list[str]:
     return problems[: shape.MAX_PROBLEMS]
 
 
-def holdings(held: Record) -> Record:
-    """The holdings document: which blobs the site has, as of which counter and bundle; the base of the next delta."""
+def holdings(held: Record, has: t.Callable[[str], bool] = lambda _digest: True) -> Record:
+    """The holdings document: which blobs the site has, as of which counter and bundle; the base of the next delta.
+
+    :param has: whether the blob of a digest is in the store still
+    """
     site = held["site"]
     return {
         "format": FORMAT,
@@ -82,7 +86,7 @@ def holdings(held: Record) -> Record:
         "site": site,
         "counter": held["counter"],
         "bundle": held["bundles"].get(site),
-        "blobs": sorted({reference.digest for reference in _holdings.references(held)}),
+        "blobs": sorted(digest for digest in {reference.digest for reference in _holdings.references(held)} if has(digest)),
     }
 
 
@@ -111,6 +115,13 @@ def write(folder: str, name: str, document: Record, namespace: str, key: str) ->
         for suffix in (SUFFIX, ""):
             os.chmod(path + suffix, 0o644)
             os.replace(path + suffix, os.path.join(folder, name + suffix))
+
+
+def withdraw(folder: str, name: str) -> None:
+    """Remove a document and its signature from the outbox, if they are there."""
+    for path in (os.path.join(folder, name), os.path.join(folder, name + SUFFIX)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def read_wants(path: str, trust: Trust) -> tuple[Record, str]:

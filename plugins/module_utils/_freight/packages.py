@@ -25,7 +25,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store imp
 SUITES = {"debian-12": "bookworm", "debian-13": "trixie"}
 REQUESTED = {  # the one place that says what a bare host needs for the roles of this collection
     "debian-12": ("docker.io", "rsync", "python3-requests", "iptables"),
-    "debian-13": ("docker.io", "docker-cli", "rsync", "python3-requests", "iptables"),
+    "debian-13": ("docker.io", "docker-cli", "docker-compose", "rsync", "python3-requests", "iptables"),
 }
 ARCHITECTURES = ("amd64",)
 
@@ -56,6 +56,7 @@ class Request:
     :param system: e.g. ``debian-12``
     :param status_file: the target's ``/var/lib/dpkg/status``, or None for a target that has nothing
     :param timeout: seconds without a new byte after which apt is stopped
+    :param own: paths of package files that are installed with the others; what they depend on comes from the archive
     """
 
     system: str
@@ -65,13 +66,16 @@ class Request:
     keyring: str
     status_file: str | None = None
     timeout: float = 120
+    own: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise InputError or MissingError for what cannot be asked."""
         if self.system not in SUITES:
             known = ", ".join(sorted(SUITES))
             raise InputError(
-                f"os {self.system!r}", f"packages can be fetched for {known} only", "install Docker on such hosts by your own means, leave it out here"
+                f"os {self.system!r}",
+                f"packages can be fetched for {known} only",
+                "install Docker, rsync and python3-requests there yourself, set azure_ai_engine_manage: false and take it out of azure_ai_host_os",
             )
         if self.architecture not in ARCHITECTURES:
             raise InputError(f"arch {self.architecture!r}", "the containers exist for amd64 only")
@@ -117,12 +121,15 @@ class Apt:
     def wanted(self) -> list[tuple[str, Digest, int]]:
         """(file name, digest, size in bytes) of every package to be installed, as the signed index announces them."""
         # --print-uris leaves out what lies in the archives, so it looks into an empty folder.
-        done = self._get(["install", "-y", "-qq", "--print-uris", *self._request.packages], archives=os.path.join(self._folder, "nothing"))
+        done = self._get(["install", "-y", "-qq", "--print-uris", *self._names()], archives=os.path.join(self._folder, "nothing"))
         return parse_uris(done.stdout.decode("utf-8", "replace"))
 
     def download(self, advance: t.Callable[[int], object] | None = None) -> None:
         """Fetch the packages into ``archives``; what is there whole stays."""
-        self._get(["install", "-y", "-qq", "--download-only", *self._request.packages], [self.archives], advance)
+        self._get(["install", "-y", "-qq", "--download-only", *self._names()], [self.archives], advance)
+
+    def _names(self) -> list[str]:
+        return [*self._request.packages, *self._request.own]
 
     def _get(
         self, arguments: list[str], folders: t.Sequence[str] = (), advance: t.Callable[[int], object] | None = None, archives: str | None = None
@@ -183,7 +190,7 @@ def parse_uris(text: str) -> list[tuple[str, Digest, int]]:
     """(file name, digest, size) of the lines of ``--print-uris``. Raise IntegrityError on a package without SHA-256."""
     found = []
     for match in map(_URI.fullmatch, text.splitlines()):
-        if match is None:
+        if match is None or (match["hash"] is None and match["uri"].startswith("file:")):  # one's own files; their hashes are taken elsewhere
             continue
         algorithm, _colon, value = (match["hash"] or "").partition(":")
         if algorithm != "SHA256":

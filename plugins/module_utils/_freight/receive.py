@@ -9,25 +9,31 @@ This file is private to the collection.
 from __future__ import annotations
 
 import calendar
+import contextlib
 import copy
 import os
+import stat
 import time
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, canonical, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust, check_made
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.delta import LackingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.intake import Intake
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import PUBLIC_MODE, SECRET_MODE, Store
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.verified import Verified
 
 Record = dict[str, t.Any]
 Item = tuple[Digest, int, str]
+Advance = t.Optional[t.Callable[[int], object]]
 RESERVE = 64 * 1024 * 1024  # bytes that must stay free on the store's disk
 
 
@@ -37,6 +43,8 @@ class Parcel:
 
     :param missing: (digest, size, kind) of the blobs that the store lacks
     :param reason: why the store has to change, or None
+    :param verified: what is known of the store's blobs
+    :param beside: folders of other bundles by the digest (hexadecimal) of a blob that comes out of them
     """
 
     path: str
@@ -44,6 +52,8 @@ class Parcel:
     signer: str
     missing: list[Item]
     reason: str | None
+    verified: Verified
+    beside: dict[str, str] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
@@ -51,19 +61,56 @@ class Parcel:
         return sum(size for _digest, size, _kind in self.missing)
 
 
-def judge(path: str, store: Store, site: str, trust: Trust, allow_older: bool = False) -> Parcel:
-    """Verify signature, site, sequence and the folder's completeness, before anything is touched.
+def judge(
+    path: str, store: Store, site: str, trust: Trust, allow_older: bool = False, beside: t.Sequence[str] = (), full: bool = False, advance: Advance = None
+) -> Parcel:
+    """Verify signature, site, sequence and completeness, before anything is touched.
 
+    :param beside: folders of other bundles; blobs that this one leaves out may come from there
+    :param full: read the store's blobs again, though they were found good before
     :raises TrustError, InputError, IntegrityError, Problems: it may not be imported; the line says why.
+    :raises LackingError: it builds on blobs that are nowhere here.
     """
     held = store.holdings()
-    manifest, signer = verify.open_manifest(path, replace(trust, earliest=_accepted(store, held, site)))
+    earliest = _accepted(store, held, site)
+    manifest, signer = verify.open_manifest(path, replace(trust, earliest=earliest))
+    check_made(_seconds(manifest["created"]), earliest, f"bundle {manifest['site']}-{manifest['sequence']}")
     refuse(manifest, held, site, allow_older)
     problems = verify.tree_problems(path, manifest)
     if problems:
         raise _error(path, problems)
-    missing = [item for item in _manifest.digests(manifest) if not store.has(item[0], item[1])]
-    return Parcel(path, manifest, signer, missing, _reason(manifest, held, store, missing))
+    verified = Verified(store, full)
+    missing = _missing(store, manifest, verified, advance)
+    others = _beside(manifest, missing, beside)
+    here = {str(digest) for digest, _size, _kind in _manifest.carried(manifest)}
+    lacking = [str(digest) for digest, _size, _kind in missing if str(digest) not in here and digest.hex not in others]
+    if lacking:
+        raise LackingError(manifest, held["counter"], lacking)
+    return Parcel(path, manifest, signer, missing, _reason(manifest, held, store, missing), verified, others)
+
+
+def _missing(store: Store, manifest: Record, verified: Verified, advance: Advance) -> list[Item]:
+    """Blobs that the store has not, or has damaged: those not known as good are read."""
+    step = verify.together(advance)
+
+    def wrong(item: Item) -> bool:
+        return not store.has(item[0], item[1]) or verified.problem(item[0], item[1], step) is not None
+
+    items = list(_manifest.digests(manifest))
+    return [item for item, bad in zip(items, verify.parallel(wrong, items)) if bad]
+
+
+def _beside(manifest: Record, missing: t.Sequence[Item], folders: t.Sequence[str]) -> dict[str, str]:
+    """Where blobs that the bundle leaves out lie in other bundles; they are hashed when they are copied."""
+    here = {digest for digest, _size, _kind in _manifest.carried(manifest)}
+    found: dict[str, str] = {}
+    for digest, size, _kind in missing:
+        for folder in folders if digest not in here else ():
+            with contextlib.suppress(OSError):
+                info = os.lstat(verify.blob_path(folder, digest))
+                if stat.S_ISREG(info.st_mode) and info.st_size == size:
+                    found.setdefault(digest.hex, folder)
+    return found
 
 
 def refuse(manifest: Record, held: Record, site: str, allow_older: bool) -> None:
@@ -83,15 +130,18 @@ def refuse(manifest: Record, held: Record, site: str, allow_older: bool) -> None
         raise InputError(what, problem, "two builders or a lost bundles folder: ask the sender; set receive_allow_older if you mean it")
 
 
-def take(parcel: Parcel, store: Store, site: str, advance: t.Callable[[int], object] | None = None) -> None:
+def take(parcel: Parcel, store: Store, site: str, advance: Advance = None) -> None:
     """Copy what is missing, then remember the bundle.
 
     :raises IntegrityError, Problems: all damaged blobs by name; the good ones stay for the next run, the holdings as they were.
     """
     store.create()
-    store.clean()
+    store.sweep()
     _room(store, parcel)
-    problems = _bring(parcel, store, advance)
+    try:
+        problems = _bring(parcel, store, advance)
+    finally:
+        parcel.verified.save()
     if problems:
         raise _error(parcel.path, problems)
     _check_images(parcel, store)
@@ -126,8 +176,14 @@ def _accepted(store: Store, held: Record, site: str) -> int | None:
     path = os.path.join(store.path, "received", f"{site}-{last['sequence']}.json") if last else ""
     if not os.path.exists(path):
         return None
-    created = parse(verify.read_regular(path, MAX_BYTES), path)["created"]
-    return calendar.timegm(time.strptime(created, "%Y-%m-%dT%H:%M:%SZ"))
+    return _seconds(parse(verify.read_regular(path, MAX_BYTES), path)["created"])
+
+
+def _seconds(moment: str) -> int:
+    try:
+        return calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ"))
+    except ValueError as exc:
+        raise InputError(f"time {moment}", "there is no such day or hour", "have the bundle built again") from exc
 
 
 def _reason(manifest: Record, held: Record, store: Store, missing: list[Item]) -> str | None:
@@ -151,15 +207,15 @@ def _remember(held: Record, manifest: Record, site: str) -> None:
         held["bundles"][site] = {"sequence": manifest["sequence"], "id": manifest["id"]}
 
 
-def _bring(parcel: Parcel, store: Store, advance: t.Callable[[int], object] | None) -> list[str]:
+def _bring(parcel: Parcel, store: Store, advance: Advance) -> list[str]:
     whose = _holdings.owners(parcel.manifest)
     step = verify.together(advance)
 
     def bring(item: Item) -> str | None:
         digest, size, kind = item
         try:
-            with verify.open_regular(verify.blob_path(parcel.path, digest)) as source:
-                store.put_stream(source, digest, size, SECRET_MODE if kind == "license" else PUBLIC_MODE, step, whose[str(digest)])
+            with verify.open_regular(verify.blob_path(parcel.beside.get(digest.hex, parcel.path), digest)) as source:
+                intake.add(source, digest, size, SECRET_MODE if kind == "license" else PUBLIC_MODE, step, whose[str(digest)])
         except (IntegrityError, MissingError) as exc:
             return str(exc)
         except OSError as exc:
@@ -168,7 +224,8 @@ def _bring(parcel: Parcel, store: Store, advance: t.Callable[[int], object] | No
             raise
         return None
 
-    return [problem for problem in verify.parallel(bring, parcel.missing) if problem]
+    with Intake(store, parcel.verified) as intake:
+        return [problem for problem in verify.parallel(bring, parcel.missing) if problem]
 
 
 def _check_images(parcel: Parcel, store: Store) -> None:

@@ -160,6 +160,15 @@ def image_record(service: str, repository: str, tag: str, manifest: bytes, confi
     }
 
 
+def complete_record(image: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    """The image record as it is. Raise InputError when it lacks what loading and binding need."""
+    missing = [name for name in ("manifest", "manifest_size", "media_type", "config", "config_size", "layers") if name not in image]
+    if missing:
+        raise InputError("image", f"its record is without {', '.join(missing)}", "give a record that image_fetch returned")
+    Digest.parse(image["manifest"])
+    return image
+
+
 def _list(value: t.Mapping[str, t.Any], key: str, what: str) -> list[t.Any]:
     found = value.get(key)
     if not isinstance(found, list):

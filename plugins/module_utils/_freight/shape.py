@@ -22,7 +22,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import ma
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry
 
 MAX_RECORDS = 20_000  # of each list
-MAX_FILES = 100_000  # of one model set
+MAX_FILES = 100_000  # of one set of models or declared files
 MAX_BLOB = 2**40  # bytes
 MAX_SECRET = 16 * 1024 * 1024
 MAX_PROBLEMS = 50  # lines; more help nobody
@@ -107,13 +107,15 @@ SHAPES: dict[str, dict[str, Check]] = {
         "resource": is_text,
         "options": lambda value: isinstance(value, dict),
         "image": is_digest,
-        "license": is_digest,
+        "license": optional(is_digest),
         "license_size": number(MAX_SECRET),
         "license_file": lambda value: is_path(value) and "/" not in value,
         "models": optional(is_digest),
         "settings": is_settings,
         "downloaded": optional(is_text),
         "expires": optional(matches(_DAY)),
+        "files": optional(is_digest),
+        "made": optional(matches(_TIME)),  # where it is not when its license was downloaded; releases are sorted by release.age
     },
     "packages": {
         "os": matches(SYSTEM),
@@ -127,18 +129,21 @@ SHAPES: dict[str, dict[str, Check]] = {
     },
     "files": {"path": is_path, "digest": is_digest, "size": number(MAX_BLOB)},
     "receipts": {"name": matches(_NAME), "digest": is_digest, "size": number(MAX_SECRET)},
-    "blobs": {"digest": is_digest, "size": number(MAX_BLOB), "kind": lambda value: value in KINDS},
+    "blobs": {"digest": is_digest, "size": number(MAX_BLOB), "kind": lambda value: value in KINDS, "carried": lambda value: isinstance(value, bool)},
+    "base holdings": {"kind": lambda value: value == "holdings", "site": is_dns_label, "counter": number(2**53), "digest": is_digest},
+    "base bundle": {"kind": lambda value: value == "bundle", "site": is_dns_label, "id": is_digest, "digest": is_digest},
 }
 HEADER: dict[str, Check] = {
-    "format": lambda value: value == _manifest.FORMAT and value is not True,
+    "format": lambda value: value in _manifest.FORMATS and not isinstance(value, (bool, float)),
     "kind": lambda value: value == _manifest.KIND,
     "id": is_digest,
     "created": matches(_TIME),
     "site": is_dns_label,
     "sequence": lambda value: number(2**53)(value) and value > 0,
     "collection": is_text,
-    "base": lambda value: value is None,
+    "base": lambda value: value is None or isinstance(value, dict),
 }
+BLOBS_1 = {name: check for name, check in SHAPES["blobs"].items() if name != "carried"}  # format 1 knows complete bundles only
 LISTS = ("images", "models", "releases", "packages", "files", "receipts", "blobs")
 INNER = {"images": ("layers", "layers"), "models": ("files", "model files")}  # list: (its member, that member's shape)
 
@@ -149,9 +154,10 @@ def validate(manifest: t.Any) -> list[str]:
         return ["it is not an object"]
     problems = record(manifest, {**HEADER, **dict.fromkeys(LISTS, is_list)}, "")
     if not problems:
-        problems = [problem for name in LISTS for problem in _list(manifest[name], name)]
+        shapes = SHAPES if manifest["format"] > 1 else {**SHAPES, "blobs": BLOBS_1}
+        problems = [problem for name in LISTS for problem in _list(manifest[name], name, shapes)]
     if not problems:
-        problems = [*_unique(manifest), *_bound(manifest), *_referenced(manifest)]
+        problems = [*_based(manifest), *_unique(manifest), *_bound(manifest), *_referenced(manifest)]
     if not problems and _manifest.identity(manifest) != manifest["id"]:
         problems = [f"id is {manifest['id']}, the contents give {_manifest.identity(manifest)}"]
     return problems[:MAX_PROBLEMS]
@@ -163,29 +169,46 @@ def record(value: t.Any, shape: t.Mapping[str, Check], where: str) -> list[str]:
         return [f"{where or 'manifest'} is not an object"]
     where = f"{where}." if where else ""
     problems = [f"{where}{name} is missing" for name in shape if name not in value]
-    problems += [f"{where}{name} is unknown to format {_manifest.FORMAT}"[:200] for name in value if name not in shape]
+    problems += [f"{where}{name} is unknown to this format"[:200] for name in value if name not in shape]
     problems += [f"{where}{name} has the bad value {value[name]!r}"[:200] for name, check in shape.items() if name in value and not check(value[name])]
     return problems
 
 
-def _list(values: list[t.Any], name: str) -> t.Iterator[str]:
+def _based(manifest: dict[str, t.Any]) -> t.Iterator[str]:
+    """What a bundle builds on is this site's, and only such a bundle leaves blobs out."""
+    base = manifest["base"]
+    if base is None:
+        yield from (
+            f"blob {blob['digest']} is not carried, though the bundle builds on nothing" for blob in manifest["blobs"] if not _manifest.is_carried(blob)
+        )
+    elif manifest["format"] == 1:
+        yield "base is unknown to format 1"
+    elif base.get("kind") not in ("holdings", "bundle"):
+        yield f"base.kind has the bad value {base.get('kind')!r}"[:200]
+    else:
+        yield from record(base, SHAPES[f"base {base['kind']}"], "base")
+        if base.get("site") != manifest["site"]:
+            yield f"base is of site {base.get('site')!r}, the bundle for {manifest['site']}"[:200]
+
+
+def _list(values: list[t.Any], name: str, shapes: t.Mapping[str, t.Mapping[str, Check]]) -> t.Iterator[str]:
     if len(values) > (MAX_FILES if name == "blobs" else MAX_RECORDS):
         yield f"{name} has {len(values)} entries, more than allowed"
         return
     for position, value in enumerate(values):
         where = f"{name}[{position}]"
-        problems = record(value, SHAPES[name], where)
+        problems = record(value, shapes[name], where)
         yield from problems
         if name in INNER and not problems:
             member, shape = INNER[name]
             for place, inner in enumerate(value[member]):
-                yield from record(inner, SHAPES[shape], f"{where}.{member}[{place}]")
+                yield from record(inner, shapes[shape], f"{where}.{member}[{place}]")
 
 
 def _unique(manifest: dict[str, t.Any]) -> t.Iterator[str]:
     """Nothing twice where one of two would have to win."""
     keys: dict[str, t.Callable[[t.Any], t.Any]] = {
-        "images": lambda image: (image["service"], image["tag"]),
+        "images": lambda image: (image["repository"], image["tag"]),
         "models": lambda models: models["digest"],
         "releases": lambda release: release["selector"],
         "packages": lambda package: (package["os"], package["arch"], package["name"]),
@@ -204,9 +227,9 @@ def _twice(values: list[t.Any]) -> list[t.Any]:
 
 
 def _bound(manifest: dict[str, t.Any]) -> t.Iterator[str]:
-    """A release belongs to an image and a model set of this bundle, and is what its id and selector say."""
-    images = {(image["service"], image["tag"]): image["manifest"] for image in manifest["images"]}
-    models = {entry["digest"] for entry in manifest["models"]}
+    """A release belongs to an image and to sets of this bundle, and is what its id and selector say."""
+    images = {(image["tag"], image["manifest"]) for image in manifest["images"]}
+    sets = {entry["digest"] for entry in manifest["models"]}
     for entry in manifest["models"]:
         found = _holdings.models_digest(entry["files"])
         if found != entry["digest"]:
@@ -219,12 +242,15 @@ def _bound(manifest: dict[str, t.Any]) -> t.Iterator[str]:
                 yield f"{where}: id or selector is not what its contents give"
         except AirgapError as exc:
             yield f"{where}: {exc}"
-        if images.get((release["service"], release["tag"])) != release["image"]:
+        if (release["license"] is None) != (release["license_size"] == 0):
+            yield f"{where}: a license has bytes, and without one license_size is 0"
+        if (release["tag"], release["image"]) not in images:
             yield f"{where}: its image {release['image']} is not {release['service']}:{release['tag']} of this bundle"
-        if release["models"] is not None and release["models"] not in models:
-            yield f"{where}: its models {release['models']} are not in this bundle"
-    used = {release["models"] for release in manifest["releases"]}
-    yield from (f"models {digest}: no release uses them" for digest in sorted(models - used))
+        for kind in ("models", "files"):
+            if release[kind] is not None and release[kind] not in sets:
+                yield f"{where}: its {kind} {release[kind]} are not in this bundle"
+    used = {release[kind] for release in manifest["releases"] for kind in ("models", "files")}
+    yield from (f"models {digest}: no release uses them" for digest in sorted(sets - used))
 
 
 def _referenced(manifest: dict[str, t.Any]) -> t.Iterator[str]:
@@ -238,7 +264,7 @@ def _referenced(manifest: dict[str, t.Any]) -> t.Iterator[str]:
     yield from (f"blob {digest} is referred to but not listed" for digest in sorted(needed.keys() - listed.keys()))
     yield from (f"blob {digest} is listed but nothing refers to it" for digest in sorted(listed.keys() - needed.keys()))
     for digest in sorted(needed.keys() & listed.keys()):
-        if needed[digest] != listed[digest]:
+        if needed[digest] != _manifest.plain(listed[digest]):
             yield f"blob {digest} is listed with other size or kind than it is referred to"
         elif listed[digest]["size"] > LIMITS.get(listed[digest]["kind"], MAX_BLOB):
             yield f"blob {digest} is larger than a {listed[digest]['kind']} may be"

@@ -11,13 +11,20 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import watch
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, watch
 
 _LOG_LINE = re.compile(r'level=(?:fatal|error) msg="((?:[^"\\]|\\.)*)"')
 _REASONS: tuple[tuple[str, type[AirgapError], str, str], ...] = (
+    (
+        r"proxyconnect|proxy authentication|\b407\b",
+        RemoteError,
+        "the proxy refuses us or does not answer",
+        "look at azure_ai_proxy: address, credentials, and whether the proxy lets the registry and its data hosts through",
+    ),
     (r"manifest unknown|name unknown|repository name not known|not found", MissingError, "the registry has no such tag", "look at repository and tag"),
     (
         r"unauthorized|authentication required|access denied|denied:|403 \(Forbidden\)|\b401\b",
@@ -55,6 +62,8 @@ class Access:
     :param ca_path: folder with ``ca.crt`` (and a client's ``.cert`` and ``.key``), or None
     :param timeout: seconds without a new byte after which skopeo is stopped
     :param retries: how often skopeo tries again by itself
+    :param environment: variables of a proxy; never in the command line, which everybody can read
+    :param limit: bytes a second that layers may take of the line, 0 for all of it
     """
 
     validate_certs: bool = True
@@ -62,6 +71,8 @@ class Access:
     authfile: str | None = None
     timeout: float = 120
     retries: int = 2
+    environment: t.Mapping[str, str] = field(default_factory=dict, repr=False)
+    limit: int = 0
 
 
 class Skopeo:
@@ -78,6 +89,12 @@ class Skopeo:
     def config(self, reference: str) -> bytes:
         """The original bytes of the image config."""
         return self._run(reference, ["inspect", "--config", "--raw", *self._options(""), f"docker://{reference}"])
+
+    def tags(self, reference: str) -> list[str]:
+        """All tags of a repository; ``reference`` is without a tag."""
+        value = parse(self._run(reference, ["list-tags", *self._options(""), f"docker://{reference}"]), f"tags of {reference}")
+        found = value.get("Tags") if isinstance(value, dict) else None
+        return [tag for tag in found if registry.is_tag(tag)] if isinstance(found, list) else []
 
     def copy(self, reference: str, layout: str, blobs: str, advance: t.Callable[[int], object] | None = None) -> None:
         """Bring the layers of ``reference`` unchanged into ``blobs``/sha256; those that lie there are not fetched.
@@ -99,7 +116,7 @@ class Skopeo:
 
     def _run(self, reference: str, arguments: list[str], folders: t.Sequence[str] = (), advance: t.Callable[[int], object] | None = None) -> bytes:
         command = [self._program, *_policy(), *arguments]
-        done = watch.run(command, self._access.timeout, folders, advance)
+        done = watch.run(command, self._access.timeout, folders, advance, self._access.environment, self._access.limit)
         if done.returncode != 0:
             raise explain(f"image {reference}", done.stderr)
         return done.stdout

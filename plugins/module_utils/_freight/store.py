@@ -69,7 +69,7 @@ class Store:
         :param what: what the blob belongs to, for the error
         :raises IntegrityError: other bytes than ``expected`` and ``size`` say; nothing of them stays.
         """
-        with self._writing():
+        with self.writing():
             handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=os.path.join(self.path, BLOBS))
             try:
                 with os.fdopen(handle, "wb") as target:
@@ -104,7 +104,7 @@ class Store:
         if found != (expected, size):
             os.unlink(path)
             raise IntegrityError(_name(expected, what), _difference(found, expected, size), "run again: it is fetched anew")
-        with self._writing():
+        with self.writing():
             with open(path, "rb") as stream:
                 os.fchmod(stream.fileno(), mode)
                 os.fsync(stream.fileno())
@@ -169,12 +169,12 @@ class Store:
             if after["counter"] != before["counter"]:
                 write_bytes(os.path.join(self.path, "holdings.json"), pretty(after))
 
-    def find_image(self, service: str, tag: str) -> dict[str, t.Any] | None:
-        """The image record fetched last under that tag, or None."""
-        return _holdings.find_image(self.holdings(), service, tag)
+    def find_image(self, repository: str, tag: str) -> dict[str, t.Any] | None:
+        """The image record fetched last under that tag of the repository, or None."""
+        return _holdings.find_image(self.holdings(), repository, tag)
 
     def find_release(self, selector: str, image: str | None = None) -> dict[str, t.Any] | None:
-        """The release downloaded last for the selector (and manifest digest), or None."""
+        """The release bound last for the selector (and manifest digest), or None."""
         return _holdings.find_release(self.holdings(), selector, image)
 
     # -- working in it -------------------------------------------------------------------------------------
@@ -215,9 +215,17 @@ class Store:
         finally:
             os.close(handle)
 
+    def sweep(self) -> None:
+        """Remove all that killed runs left behind, of blobs and of the files around them."""
+        self.clean()
+        with self.locked("lock"):
+            for folder in (self.path, os.path.join(self.path, "received")):
+                if os.path.isdir(folder):
+                    remove_leftovers(folder)
+
     @contextmanager
-    def _writing(self) -> t.Iterator[None]:
-        # Shared among writers: it only keeps clean() from taking a living run's temporary file.
+    def writing(self) -> t.Iterator[None]:
+        """Keep ``clean`` from taking temporary blobs away; shared among writers."""
         handle = self._writers()
         try:
             fcntl.flock(handle, fcntl.LOCK_SH)

@@ -17,10 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems, TrustError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular as open_regular
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular as read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, verify_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, registry, shape
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, shape
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT
 
 NAME = "bundle.json"
@@ -34,7 +36,7 @@ Advance = t.Optional[t.Callable[[int], object]]
 
 
 def open_manifest(path: str, trust: Trust) -> tuple[dict[str, t.Any], str]:
-    """The manifest of the bundle in the folder ``path`` and the principal that signed it.
+    """The manifest of the bundle in the folder ``path`` and the principal that signed it, or all of them where several must.
 
     :raises TrustError: not signed by a builder that we trust; nothing was parsed.
     :raises Problems: signed, but not a manifest that may be used.
@@ -44,19 +46,20 @@ def open_manifest(path: str, trust: Trust) -> tuple[dict[str, t.Any], str]:
         raise MissingError(what, "no such folder", "name the folder that holds bundle.json")
     data = read_regular(os.path.join(path, NAME), MAX_BYTES)
     signer = verify_bytes(data, os.path.join(path, NAME + SUFFIX), NAMESPACE, trust, what, role="builder")
+    signers = countersign.check(path, data, NAMESPACE, trust, signer, what)
     manifest = parse(data, what)
     if isinstance(manifest, dict) and isinstance(manifest.get("format"), int) and manifest["format"] > _manifest.FORMAT:
         raise InputError(what, f"has format {manifest['format']}, this collection reads {_manifest.FORMAT}", "install a newer airgap.azure_ai first")
     problems = shape.validate(manifest)
     if problems:
         raise Problems(what, problems)
-    return manifest, signer
+    return manifest, ", ".join(signers)
 
 
 def tree_problems(path: str, manifest: dict[str, t.Any]) -> list[str]:
     """What is missing, of another size, unlisted or no regular file; reads no blob."""
     whose = _holdings.owners(manifest)
-    listed = {Digest.parse(blob["digest"]).hex: blob for blob in manifest["blobs"]}
+    listed = {Digest.parse(blob["digest"]).hex: blob for blob in manifest["blobs"] if _manifest.is_carried(blob)}
     problems = [*_top(path), *_fixed(path, manifest)]
     found = {}
     for name, info in _entries(os.path.join(path, BLOBS)):
@@ -87,8 +90,10 @@ def blob_problems(path: str, manifest: dict[str, t.Any], advance: Advance = None
             return f"blob {digest} has {exc.problem} ({whose[str(digest)]})"
         return None if found == (digest, size) else f"blob {digest} is damaged: its bytes are {found[0]} ({whose[str(digest)]})"
 
-    problems = [problem for problem in parallel(judge, _manifest.digests(manifest)) if problem]
-    return problems or image_problems(path, manifest)
+    problems = [problem for problem in parallel(judge, _manifest.carried(manifest)) if problem]
+    here = {blob["digest"] for blob in manifest["blobs"] if _manifest.is_carried(blob)}
+    whole = [image for image in manifest["images"] if {image["manifest"], image["config"]} <= here]
+    return problems or image_problems(path, {**manifest, "images": whole})
 
 
 def image_problems(path: str, manifest: dict[str, t.Any]) -> list[str]:
@@ -133,29 +138,6 @@ def blob_path(path: str, digest: Digest) -> str:
     return os.path.join(path, BLOBS, digest.hex)
 
 
-def open_regular(path: str) -> t.BinaryIO:
-    """Open a regular file that no link stands for. Raise MissingError or IntegrityError."""
-    try:
-        # O_NONBLOCK: opening a FIFO for reading would wait for a writer for ever.
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise MissingError(path, "no such file") from exc
-    except OSError as exc:
-        raise IntegrityError(path, "not a regular file that can be read") from exc
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise IntegrityError(path, "not a regular file")
-    return t.cast(t.BinaryIO, os.fdopen(handle, "rb", buffering=0))
-
-
-def read_regular(path: str, limit: int) -> bytes:
-    """A small regular file whole; raise IntegrityError when it has more than ``limit`` bytes."""
-    with open_regular(path) as stream:
-        if os.fstat(stream.fileno()).st_size > limit:
-            raise IntegrityError(path, f"more than the {limit} bytes allowed")
-        return stream.read(limit)
-
-
 def parallel(work: t.Callable[[Item], t.Any], items: t.Iterable[Item]) -> list[t.Any]:
     """``work`` on each item by two threads, results in order; the first exception is raised after all have ended."""
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -182,7 +164,7 @@ def _top(path: str) -> t.Iterator[str]:
             for inner, inner_info in _entries(os.path.join(path, name)):
                 if inner != "sha256" or not stat.S_ISDIR(inner_info.st_mode):
                     yield f"blobs/{inner} is not listed"[:300]
-        elif name not in ALLOWED:
+        elif name not in ALLOWED and not countersign.is_name(name):
             yield f"{name} is not listed"[:300]
         elif not stat.S_ISREG(info.st_mode):
             yield f"{name} is no regular file"

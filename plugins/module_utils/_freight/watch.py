@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError, RemoteError
 
 INTERVAL = 0.2  # seconds between two looks
+MAX_PAUSE = 2.0  # seconds; a registry gives up on one who is silent for long
 MAX_OUTPUT = 64 * 1024 * 1024
 
 
@@ -35,11 +36,13 @@ def run(
     folders: t.Sequence[str] = (),
     advance: t.Callable[[int], object] | None = None,
     environment: t.Mapping[str, str] | None = None,
+    limit: int = 0,
 ) -> Done:
     """Run ``command`` to its end.
 
     :param timeout: seconds without a new byte in ``folders`` (or without an end) after which it is killed
     :param advance: called with the number of bytes that came into ``folders``
+    :param limit: bytes a second into ``folders`` on the average; the program is paused where it is ahead, 0 for never
     :raises MissingError: not installed; RemoteError: killed because nothing came.
     """
     before = _bytes_in(folders)
@@ -56,7 +59,7 @@ def run(
         except FileNotFoundError as exc:
             raise MissingError(command[0], "not installed", f"install the package that brings {command[0]}") from exc
         try:
-            _wait(process, command[0], timeout, folders, before, advance)
+            _wait(process, command[0], timeout, folders, before, advance, limit)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -67,24 +70,45 @@ def run(
 
 
 def _wait(
-    process: subprocess.Popen[bytes], name: str, timeout: float, folders: t.Sequence[str], before: int, advance: t.Callable[[int], object] | None
+    process: subprocess.Popen[bytes],
+    name: str,
+    timeout: float,
+    folders: t.Sequence[str],
+    before: int,
+    advance: t.Callable[[int], object] | None,
+    limit: int,
 ) -> None:
-    heard = time.monotonic()
+    heard = looked = time.monotonic()
+    ahead = 0.0  # bytes beyond the limit
     while True:
         try:
             process.wait(INTERVAL)
             ended = True
         except subprocess.TimeoutExpired:
             ended = False
-        size = _bytes_in(folders)
+        size, now = _bytes_in(folders), time.monotonic()
+        ahead = max(0.0, ahead + size - before - limit * (now - looked))
+        looked = now
         if size > before:
             if advance is not None:
                 advance(size - before)
             before, heard = size, time.monotonic()
         if ended:
             return
+        if limit and ahead > 0:
+            _pause(process.pid, min(ahead / limit, MAX_PAUSE))
+            heard = time.monotonic()
         if time.monotonic() - heard > timeout:
             raise RemoteError(name, f"no byte came in {timeout:g} s", "look at the network, or raise timeout")
+
+
+def _pause(group: int, seconds: float) -> None:
+    """Let the program and its children rest; the network holds the sender back meanwhile."""
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        time.sleep(seconds)
+    finally:
+        os.killpg(group, signal.SIGCONT)
 
 
 def _bytes_in(folders: t.Sequence[str]) -> int:

@@ -13,9 +13,11 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import sizes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, manage, sizes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.declaration import selector_of
 
+CLOCK_LIMIT = 86400  # seconds: a license is judged by whole days
+LICENSE_SOON = 30  # days in which a new one has to make its way over the gap
 CLOCK_TOLERANCE = 300  # seconds between host and control node that nobody needs to know of
 
 Have = t.Mapping[str, t.Any]
@@ -28,8 +30,10 @@ def judge(have: Have, want: Want, steps: t.Mapping[str, t.Any]) -> Found:
     """(problems, warnings), one line each."""
     problems: list[str] = []
     warnings: list[str] = []
-    checks = [_engine(have, want, steps), _clock(have, want), _memory(have, want), _disk(have, steps)]
-    checks += [check(have, want, item) for item in want["containers"] for check in (_release, _size, _port)]
+    checks = [_lock(have), _engine(have, want, steps), _registry(have, want), _clock(have, want), _memory(have, want), _disk(have, steps)]
+    if "switch" in steps:
+        want = {**want, "starting": {step["container"] for step in steps["switch"]}}
+    checks += [check(have, want, item) for item in want["containers"] for check in (bound, _size, _gpu, _port)]
     for found, told in checks:
         problems += found
         warnings += told
@@ -43,19 +47,22 @@ def license_days(release: t.Mapping[str, t.Any] | None, now: str) -> int | None:
     return (datetime.date.fromisoformat(release["expires"]) - datetime.date.fromisoformat(now[:10])).days
 
 
+def _lock(have: Have) -> Found:
+    """Whoever changes the host now explains what else may look strange."""
+    found = have.get("lock")
+    return [], [f"lock: held by {found['who']} from {found['node']} since {found['since']}; another run changes this host"] if found else []
+
+
 def _engine(have: Have, want: Want, steps: t.Mapping[str, t.Any]) -> Found:
-    engine = have["engine"]
-    problems = []
-    if want["containers"] and have["arch"] != "amd64":
-        problems.append(f"host: its architecture is {have['arch']}; the images run on amd64 only")
-    if engine is not None and (engine["rootless"] or engine["userns"]):
-        kind = "rootless" if engine["rootless"] else "with userns-remap"
-        problems.append(f"engine: it runs {kind}, where the owners of licenses and output would be others; use an engine without it")
-    if engine is None and not steps["engine"]["packages"] and "docker.io" not in have["packages"]:
-        problems.append(
-            f"engine: none answers and the store has no packages for {have['os']} {have['arch']}; bundle packages for it, or install Docker 20.10 or newer"
-        )
-    return problems, []
+    foreign = bool(want["containers"]) and have["arch"] != "amd64"
+    problems, warnings = manage.judge(have, want, steps["engine"])
+    return [f"host: its architecture is {have['arch']}; the images run on amd64 only"] * foreign + problems, warnings
+
+
+def _registry(have: Have, want: Want) -> Found:
+    if not want.get("registry") or not have.get("registry_error"):
+        return [], []
+    return [], [f"registry {want['registry']}: this host cannot use it ({have['registry_error']}), so images go over ssh"]
 
 
 def _clock(have: Have, want: Want) -> Found:
@@ -66,6 +73,8 @@ def _clock(have: Have, want: Want) -> Found:
         return [f"clock: the host's is {have['now']}, before {want['newest']} when the store's content was fetched; set it right, licenses depend on it"], []
     if newest is not None and control < newest:
         return [f"clock: the control node's is {want['control_now']}, before {want['newest']} when the store's content was fetched; set it right"], []
+    if abs(host - control) > CLOCK_LIMIT:
+        return [f"clock: the host's is {have['now']}, the control node's {want['control_now']}; set the wrong one right, licenses depend on it"], []
     if abs(host - control) > CLOCK_TOLERANCE:
         return [], [f"clock: the host's is {have['now']}, the control node's {want['control_now']}; set the wrong one right"]
     return [], []
@@ -88,25 +97,58 @@ def _memory(have: Have, want: Want) -> Found:
 
 
 def _disk(have: Have, steps: t.Mapping[str, t.Any]) -> Found:
-    needed = 2 * steps["send_bytes"]  # once in the store, once unpacked in the engine
+    needed = 2 * (
+        steps["send_bytes"] + steps.get("pull_bytes", 0)
+    )  # once in the store, once unpacked in the engine; models are not unpacked, but kept beside old ones
     places = {("root", have["disk"]["root"]["free"]), ("docker", have["disk"]["docker"]["free"])}
     short = sorted(place for place in places if place[1] < needed)
     return [f"disk: {human(free)} free for {name}, {human(needed)} needed (twice what is sent); make room" for name, free in short], []
 
 
-def _release(_have: Have, want: Want, item: Item) -> Found:
+def bound(_have: Have, want: Want, item: Item) -> Found:
+    """What is wrong with a container's release, whatever the host."""
     name, release = item["declaration"]["name"], item["release"]
     if release is None:
-        return [f"container {name}: no license/release for {selector_of(item['declaration'])} in the store; bundle it"], []
+        return [f"container {name}: {_lack(item)}; bundle it"], []
     if item["image"] is None:
         return [f"container {name}: its image {release['image'][:19]} is not in the store; bundle it"], []
-    if release.get("models") and item["models"] is None:
-        return [f"container {name}: its models {release['models'][:19]} are not in the store; bundle them"], []
+    for kind in ("models", "files"):
+        if release.get(kind) and item[kind] is None:
+            return [f"container {name}: its {kind} {release[kind][:19]} are not in the store; bundle them"], []
+    if not entries.licensed(item["entry"]):
+        return [], []
     days = license_days(release, want["control_now"])
     if days is None:
         return [], [f"container {name}: nobody declared when its license ends; set license_lifetime_days of resource {release['resource']}"]
     if days < 0:
-        return [f"container {name}: its license ended on {release['expires']}; bundle a new one"], []
+        line = f"container {name}: its license ended on {release['expires']}; bundle a new one"
+        if want.get("allow_expired") or name not in want.get("starting", (name,)):
+            return [], [line]
+        return [f"{line}, or start it all the same with azure_ai_allow_expired=true"], []
+    if days <= LICENSE_SOON:
+        return [], [f"container {name}: its license ends in {days} days, on {release['expires']}; bundle a new one"]
+    return [], []
+
+
+def _lack(item: Item) -> str:
+    """In words, that the store has no release for a container; a member of a group is told with its group."""
+    declaration = item["declaration"]
+    what = "license/release" if entries.licensed(item["entry"]) else "release"
+    line = f"no {what} for {selector_of(declaration)} in the store"
+    if declaration["group"] is None:
+        return line
+    own = f"{declaration['member']}'s {'license' if entries.licensed(item['entry']) else 'image'}"
+    return f"{declaration['group_service']} {declaration['group']} needs {own} besides those of its other members, and there is {line}"
+
+
+def _gpu(have: Have, _want: Want, item: Item) -> Found:
+    name = item["declaration"]["name"]
+    if not item["entry"].get("gpu"):
+        return [], []
+    if have["gpus"]["count"] == 0:
+        return [f"container {name}: its image needs an NVIDIA GPU and the host shows none; place it on another host, or take the service's CPU image"], []
+    if not have["gpus"]["runtime"]:
+        return [f"container {name}: the host has a GPU, but Docker no NVIDIA runtime for it; install the NVIDIA container toolkit and restart Docker"], []
     return [], []
 
 
@@ -118,6 +160,9 @@ def _size(have: Have, want: Want, item: Item) -> Found:
     flags = [flag for flag in item["entry"].get("cpu_flags", []) if flag not in have["cpu_flags"]]
     if flags:
         problems.append(f"container {name}: the host's CPU lacks {', '.join(flags)}; place it on another host")
+    wished = [flag for flag in item["entry"].get("cpu_flags_recommended", []) if flag not in have["cpu_flags"]]
+    if wished:
+        warnings.append(f"container {name}: the host's CPU lacks {', '.join(wished)}, which {declaration['service']} runs better with")
     if declaration["cpus"] > have["cpus"]:
         # The engine itself refuses such a container, so allowing small ones does not help here.
         problems.append(f"container {name}: cpus {declaration['cpus']}, the host has {have['cpus']}; lower cpus or place it on another host")

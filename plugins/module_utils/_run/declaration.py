@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Declared containers: every inventory variable that holds some, joined, checked and completed.
 
-A declaration is a dictionary: name, service, tag, port, bind, resource, cpus (number), memory (bytes), options,
-settings (text to text), variable (where it was declared).
+A declaration is a dictionary: name, service, tag, port, bind, resource, cpus (number), memory (bytes), options (with their
+defaults, without those that name a container), settings (text to text), variable (where it was declared), metered,
+group, member, group_service and members ({member: container}) for a member of a group, else None and {},
+links ({setting: URL of another container}), after (names of the containers that it needs), network (None or a name).
 This file is private to the collection.
 """
 
@@ -17,33 +19,36 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import selector
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import schema, settings, sizes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, groups, links, schema, settings, sizes
 
 VARIABLE = re.compile(r"azure_ai_containers(__\w+)?")
 DEFAULT_BIND = "127.0.0.1"  # the APIs have no authentication
+ALONE: dict[str, t.Any] = {"group": None, "member": None, "group_service": None, "members": {}}
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _KEYS = ("name", "service", "tag", "port", "bind", "resource", "cpus", "memory", "options", "settings")
 _EVERYWHERE = ("0.0.0.0", "::")
 
 Declaration = dict[str, t.Any]
 Catalog = t.Mapping[str, t.Mapping[str, t.Any]]
+Draft = tuple[dict[str, t.Any], str, str, dict[str, t.Any]]  # declared item, variable, what errors call it, its place in a group
 
 
 def declarations(variables: t.Mapping[str, t.Any], catalog: Catalog, unique: bool = True, allow_latest: bool = False) -> list[Declaration]:
-    """The containers that ``variables`` declare, in the order of the variables' names.
+    """The containers that ``variables`` declare, in the order of the variables' names; a group gives one for each member.
 
-    :param unique: check names and ports as one host needs them. Without it (bundling, over many hosts) name and port
-        may be missing, and one of each (service, tag, resource, options) is returned.
+    :param unique: check names, ports and what containers need of one another as one host needs them. Without it (bundling,
+        over many hosts) name and port may be missing, and one of each (service, tag, resource, options) is returned.
     :raises Problems: everything that is wrong, each line with container, variable and the way out.
     """
     problems: list[str] = []
-    found: list[Declaration] = []
-    for variable, index, raw in _entries(variables, problems):
-        complete = _complete(raw, variable, index, catalog, unique, allow_latest, problems)
-        if complete is not None:
-            found.append(complete)
+    drafts = list(_drafts(variables, catalog, unique, problems))
+    completed = [_complete(draft, catalog, unique, allow_latest, problems) for draft in drafts]
+    found = [item for item in completed if item is not None]
     if unique:
-        problems += _doubles(variables) + _port_clashes(found)
+        unsure = {str(draft[0].get("service")) for draft, item in zip(drafts, completed) if item is None}
+        problems += _doubles(drafts) + _port_clashes(found) + links.resolve(found, catalog, unsure)
+    for item in found:
+        del item["named"]
     if problems:
         raise Problems("containers", problems)
     return found if unique else _one_of_each(found)
@@ -59,7 +64,23 @@ def variables_of(variables: t.Mapping[str, t.Any]) -> list[str]:
     return sorted(name for name in variables if isinstance(name, str) and VARIABLE.fullmatch(name))
 
 
-def _entries(variables: t.Mapping[str, t.Any], problems: list[str]) -> t.Iterator[tuple[str, int, dict[str, t.Any]]]:
+def _drafts(variables: t.Mapping[str, t.Any], catalog: Catalog, unique: bool, problems: list[str]) -> t.Iterator[Draft]:
+    """Every declared item, groups as their members, with the lines about groups themselves."""
+    for variable, index, raw in _items(variables, problems):
+        place = f"{variable}[{index}]"
+        label = f"container {raw['name']} ({variable})" if raw.get("name") else f"container without a name ({place})"
+        entry = catalog.get(raw["service"]) if isinstance(raw.get("service"), str) else None
+        if entry is None or not groups.is_group(entry):
+            yield raw, variable, label, ALONE
+            continue
+        found = _group_faults(raw, entry, unique)
+        problems += [f"{label}: {fault}" for fault in found]
+        if not found:
+            for member, told in groups.expand(raw, entry):
+                yield member, variable, f"{label}, member {told['member']}", told
+
+
+def _items(variables: t.Mapping[str, t.Any], problems: list[str]) -> t.Iterator[tuple[str, int, dict[str, t.Any]]]:
     for variable in variables_of(variables):
         value = variables[variable]
         if not isinstance(value, list):
@@ -72,37 +93,70 @@ def _entries(variables: t.Mapping[str, t.Any], problems: list[str]) -> t.Iterato
                 problems.append(f"{variable}[{index}] is {raw!r}, not a mapping; write name, service, tag, port and resource")
 
 
-def _complete(
-    raw: dict[str, t.Any], variable: str, index: int, catalog: Catalog, unique: bool, allow_latest: bool, problems: list[str]
-) -> t.Optional[Declaration]:
+def _group_faults(raw: dict[str, t.Any], entry: t.Mapping[str, t.Any], unique: bool) -> list[str]:
+    """What is wrong with a group as a whole; the rest shows in its members."""
+    found = _name_faults(raw, groups.KEYS, unique)
+    if unique and not 1 <= _port(raw.get("port")) <= 65535:
+        found.append(f"port {raw.get('port')!r} is not a port; use a free one from 1 to 65535, the next ones are its other members'")
+    if not isinstance(raw.get("options") or {}, dict):
+        return [*found, "options is not a mapping; write names as keys"]
+    return found + _option_faults(raw, entry) + _legacy_faults(raw, entry) + groups.faults(raw, entry)
+
+
+def _complete(draft: Draft, catalog: Catalog, unique: bool, allow_latest: bool, problems: list[str]) -> t.Optional[Declaration]:
     """One declaration with defaults filled in, or None after naming its problems."""
-    place = f"{variable}[{index}]"
-    label = f"container {raw['name']} ({variable})" if raw.get("name") else f"container without a name ({place})"
+    raw, variable, label, told = draft
     found = _shape_faults(raw, catalog, unique, allow_latest)
     entry = catalog.get(raw["service"]) if isinstance(raw.get("service"), str) else None
-    if entry is not None:
-        found += [f"{fault}; see the catalog entry {raw['service']}" for fault in schema.faults(raw.get("options") or {}, entry["options"], "options")]
     result: Declaration = {}
-    if entry is not None and not found:
-        try:
-            result = _filled(raw, variable, entry)
-            selector_of(result)
-        except AirgapError as exc:
-            found.append(str(exc))
+    if entry is not None and isinstance(raw.get("options") or {}, dict):
+        form = entries.resolved(entry, raw.get("options") or {})
+        found += _option_faults(raw, entry) + _legacy_faults(raw, form) + _form_faults(raw, form)
+        if not found:
+            try:
+                result = {**_filled(raw, variable, form, links.options_of(entry)), **told}
+                selector_of(result)
+            except AirgapError as exc:
+                found.append(str(exc))
     problems += [f"{label}: {fault}" for fault in found]
     return None if found or entry is None else result
 
 
-def _shape_faults(raw: t.Mapping[str, t.Any], catalog: Catalog, unique: bool, allow_latest: bool) -> list[str]:
-    found = [f"key {key} is unknown; known are {', '.join(_KEYS)}" for key in raw if key not in _KEYS]
+def _option_faults(raw: t.Mapping[str, t.Any], entry: t.Mapping[str, t.Any]) -> list[str]:
+    filled = entries.with_defaults(entry, raw.get("options") or {})
+    return [f"{fault}; see the catalog entry {raw['service']}" for fault in schema.faults(filled, entry["options"], "options")]
+
+
+def _legacy_faults(raw: t.Mapping[str, t.Any], form: t.Mapping[str, t.Any]) -> list[str]:
+    if form.get("legacy") and (raw.get("options") or {}).get("allow_legacy") is not True:
+        return [f"service {raw['service']} is legacy, its vendor has retired it; set options.allow_legacy to true to run it all the same"]
+    return []
+
+
+def _form_faults(raw: t.Mapping[str, t.Any], form: t.Mapping[str, t.Any]) -> list[str]:
+    """What does not fit the entry in the form that the options give it."""
+    found = []
+    if entries.licensed(form) and (not isinstance(raw.get("resource"), str) or not raw.get("resource")):
+        found.append("resource is missing; name the Azure resource (a key of azure_ai_resources) whose license it uses")
+    pattern = form.get("tag_pattern")
+    if pattern is not None and isinstance(raw.get("tag"), str) and not re.search(pattern, raw["tag"]):
+        found.append(f"tag {raw['tag']!r} does not fit its options; {form.get('tag_help', f'use one that matches {pattern}')}")
+    return found
+
+
+def _name_faults(raw: t.Mapping[str, t.Any], known: t.Sequence[str], unique: bool) -> list[str]:
+    found = [f"key {key} is unknown; known are {', '.join(known)}" for key in raw if key not in known]
     if (unique or "name" in raw) and not is_dns_label(raw.get("name")):
         found.append(f"name {raw.get('name')!r} is not a DNS label; use up to 63 of a-z, 0-9 and hyphen, like stt-en")
+    return found
+
+
+def _shape_faults(raw: t.Mapping[str, t.Any], catalog: Catalog, unique: bool, allow_latest: bool) -> list[str]:
+    found = _name_faults(raw, _KEYS, unique)
     service = raw.get("service")
     if not isinstance(service, str) or service not in catalog:
         found.append(f"service {service!r} is unknown; use one of {', '.join(sorted(catalog))} or add it to azure_ai_catalog")
     found += _tag_faults(raw.get("tag"), allow_latest)
-    if not isinstance(raw.get("resource"), str) or not raw.get("resource"):
-        found.append("resource is missing; name the Azure resource (a key of azure_ai_resources) whose license it uses")
     if (unique or "port" in raw) and not 1 <= _port(raw.get("port")) <= 65535:
         found.append(f"port {raw.get('port')!r} is not a port; use a free one from 1 to 65535")
     if not _is_address(raw.get("bind", DEFAULT_BIND)):
@@ -123,26 +177,32 @@ def _tag_faults(tag: t.Any, allow_latest: bool) -> list[str]:
     return []
 
 
-def _filled(raw: t.Mapping[str, t.Any], variable: str, entry: t.Mapping[str, t.Any]) -> Declaration:
-    recommended = entry["size"]["recommended"]
+def _filled(raw: t.Mapping[str, t.Any], variable: str, form: t.Mapping[str, t.Any], naming: set[str]) -> Declaration:
+    recommended = form["size"]["recommended"]
+    options = entries.with_defaults(form, raw.get("options") or {})
     return {
         "name": raw.get("name"),
         "service": raw["service"],
         "tag": raw["tag"],
         "port": _port(raw["port"]) if "port" in raw else None,
         "bind": str(raw.get("bind", DEFAULT_BIND)),
-        "resource": raw["resource"],
+        "resource": raw["resource"] if entries.licensed(form) else entries.NO_RESOURCE,
         "cpus": sizes.cpus(raw.get("cpus", recommended["cpus"])),
         "memory": sizes.memory(raw.get("memory", recommended["memory"])),
-        "options": dict(raw.get("options") or {}),
+        "options": {name: value for name, value in options.items() if name not in naming},
         "settings": {name: settings.text(value) for name, value in (raw.get("settings") or {}).items()},
         "variable": variable,
+        "metered": entries.metered(form),
+        "named": {name: options[name] for name in sorted(naming & set(options))},
+        "links": {},
+        "after": [],
+        "network": None,
     }
 
 
-def _doubles(variables: t.Mapping[str, t.Any]) -> list[str]:
+def _doubles(drafts: t.Sequence[Draft]) -> list[str]:
     places: dict[str, list[str]] = {}
-    for variable, _index, raw in _entries(variables, []):
+    for raw, variable, _label, _told in drafts:
         if isinstance(raw.get("name"), str):
             places.setdefault(raw["name"], []).append(variable)
     return [

@@ -17,20 +17,23 @@ HEX = re.compile(r"[0-9a-f]{64}")
 RELEASE_FILE = "release.json"
 SOURCE_FILE = "source.json"
 PROVEN_FILE = "proven.json"
+FORMER_FILE = "former.json"
+BACK_FILE = "rollback.json"
 _MAX_JSON = 1024 * 1024
 
 
 def containers(root: str) -> dict[str, dict[str, t.Any]]:
-    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven}.
+    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven, former, rollback}.
 
-    ``proven`` is the hash of the spec with which the container last proved that it works, or None.
+    ``proven`` is the hash of the spec with which the container last proved that it works, or None. ``former`` is the release that
+    a rollback would go back to, ``rollback`` one that still stands, {kind, to, left, since}, or None.
     """
     base = os.path.join(root, "containers")
     return {name: _container(os.path.join(base, name)) for name in _folders(base)}
 
 
 def models(root: str) -> list[str]:
-    """Digests of the model sets that are complete (a set gets its name last)."""
+    """Digests of the sets, of models and of declared files, that are complete (a set gets its name last)."""
     return [f"sha256:{name}" for name in _folders(os.path.join(root, "models")) if HEX.fullmatch(name)]
 
 
@@ -49,15 +52,18 @@ def blob_folder(root: str) -> str:
 
 
 def models_in_use(root: str) -> set[str]:
-    """Digests of model sets that some release on the host names, whether current, previous or staged."""
-    return {release["models"] for found in containers(root).values() for release in found["releases"].values() if release.get("models")}
+    """Digests of sets that some release on the host names, whether current, previous or staged."""
+    held = [release for found in containers(root).values() for release in found["releases"].values()]
+    return {release[kind] for release in held for kind in ("models", "files") if release.get(kind)}
 
 
 def is_complete(folder: str) -> bool:
-    """Whether a release's folder is whole: release.json (written last) and a license that is not empty."""
+    """Whether a release's folder is whole: release.json (written last) and, if it has one, a license that is not empty."""
     release = _json(os.path.join(folder, RELEASE_FILE))
     if not release:
         return False
+    if "license" in release and release["license"] is None:
+        return True
     try:
         return os.stat(os.path.join(folder, "license", str(release.get("license_file", "license.dat")))).st_size > 0
     except OSError:
@@ -72,17 +78,25 @@ def link(folder: str, name: str) -> t.Optional[str]:
         return None
 
 
+def record(folder: str, name: str) -> dict[str, t.Any]:
+    """A file of a container's folder; empty when it is not there or says nothing readable."""
+    return _json(os.path.join(folder, name))
+
+
 def _container(folder: str) -> dict[str, t.Any]:
     releases = {}
     for name in _folders(os.path.join(folder, "releases")):
         path = os.path.join(folder, "releases", name)
         releases[name] = {**_json(os.path.join(path, RELEASE_FILE)), "complete": is_complete(path)}
+    back = record(folder, BACK_FILE)
     return {
         "current": link(folder, "current"),
         "previous": link(folder, "previous"),
         "releases": releases,
         "source": _json(os.path.join(folder, SOURCE_FILE)) or None,
-        "proven": _json(os.path.join(folder, PROVEN_FILE)).get("spec"),
+        "proven": record(folder, PROVEN_FILE).get("spec") if back.get("done", True) else None,
+        "former": record(folder, FORMER_FILE).get("release"),
+        "rollback": back or None,
     }
 
 

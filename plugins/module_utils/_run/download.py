@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The online steps in the builder's engine: run the image, take license and models out, leave nothing behind.
 
-License and models lie in volumes that belong to a container which never runs (the holder). Its folders are given to
-the image's user and read through the engine's archive API, so nobody needs root and no license reaches a bind mount.
+License and models lie in volumes, each of a container which never runs (its holder). The folders are given to the
+image's user and read through the engine's archive API, so nobody needs root and no license reaches a bind mount.
+A further try of a step keeps the models that have come and gets an empty license folder: some images refuse another.
 This file is private to the collection.
 """
 
@@ -15,20 +16,25 @@ import io
 import tarfile
 import time
 import typing as t
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import online
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import online, refusals
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.entries import CONTAINER_PORT
 
 LABEL = LABEL_PREFIX + "download"
 MAX_LICENSE = 16 * 1024 * 1024  # bytes
 MAX_LOG = 4 * 1024 * 1024  # bytes of a step's log that are looked at, the last ones
 POLL = 0.5  # seconds between two looks at a running step
-_PORT = "5000/tcp"
+LOOK = 5.0  # seconds between two looks at what it says and has received
+QUIET_LOOKS = 4  # so many in which a run that has made its license receives nothing: it is one that does not end by itself
+NOISE = 16 * 1024  # bytes between two looks that a network brings without anybody asking
 
+Begin = t.Callable[[str], t.Callable[[int], object]]
+"""Told in words what begins now; returns what is called with each further number of bytes (0 as a sign of life)."""
 Sink = t.Callable[[str, t.BinaryIO, int], str]
 """Takes a model file's path relative to the mount, its stream and size in bytes; returns the digest it is kept under."""
 
@@ -42,6 +48,8 @@ class Recipe:
     :param owner: value of the label by which leftovers of the same builder are found
     :param environment: further variables (proxies)
     :param hardening: the catalog entry's ``hardening``
+    :param port: where the container listens
+    :param user: ``uid:gid`` that it runs as, where that is not the image's own
     """
 
     image: str
@@ -50,6 +58,8 @@ class Recipe:
     network: str = "bridge"
     environment: t.Mapping[str, str] = field(default_factory=dict)
     hardening: t.Mapping[str, t.Any] = field(default_factory=dict)
+    port: int = CONTAINER_PORT
+    user: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,12 @@ class Outcome:
 
 
 class ArchiveEngine(Engine):
-    """An engine whose containers' files can be written and read while they do not run."""
+    """An engine whose containers' files can be written and read while they do not run, and whose running ones tell what they received."""
+
+    def received(self, container: str) -> int:
+        """Bytes that came over the container's networks so far; 0 when the engine does not know."""
+        told = self._json("GET", f"/containers/{container}/stats", {"stream": "0", "one-shot": "1"}, missing_ok=True) or {}
+        return sum(int(network.get("rx_bytes", 0)) for network in (told.get("networks") or {}).values())
 
     def put_archive(self, container: str, tar: bytes) -> None:
         """Unpack a tar archive at the container's root, into its volumes as well."""
@@ -94,15 +109,16 @@ class Download:
 
     :param what: how errors name it
     :param secrets: never part of an error
-    :param alive: called at every look at a running step
     """
 
-    def __init__(self, engine: ArchiveEngine, recipe: Recipe, what: str, secrets: t.Sequence[str], alive: t.Callable[[], object] = lambda: None) -> None:
+    def __init__(self, engine: ArchiveEngine, recipe: Recipe, what: str, secrets: t.Sequence[str], begin: Begin = lambda _words: lambda _size: None) -> None:
         self._engine = engine
         self._recipe = recipe
         self._what = what
         self._secrets = secrets
-        self._alive = alive
+        self._begin = begin
+        self._advance: t.Callable[[int], object] = lambda _size: None
+        self._holders: dict[str, str] = {}  # of the folders `license` and `models`
 
     def run(self, steps: t.Sequence[online.Step], sink: Sink) -> Outcome:
         """Run the steps in order and return what they made.
@@ -110,15 +126,18 @@ class Download:
         :raises RemoteError: a step failed; the line says which and why, without secrets.
         """
         self.clean()
-        with self._engine.container(self._holder()) as holder:
-            self._own_folders(holder)
+        with ExitStack() as stack:
+            for folder in self._folders():
+                self._hold(stack, folder)
             settings: dict[str, str] = {}
-            for step in steps:
-                settings.update(online.captured(self._step(holder, step), step.capture))
-            files = self._models(holder, sink) if any("models" in step.produces for step in steps) else []
+            for number, step in enumerate(steps, 1):
+                log = self._tried(stack, step, f"step {step.name} ({number} of {len(steps)})")
+                settings.update(online.captured(log, step.capture))
+            self._advance = self._begin("keep what came")
+            files = self._models(sink) if any("models" in step.produces for step in steps) else []
             if "models" in self._recipe.mounts and files:
                 online.check_paths(settings, self._recipe.mounts["models"], [file["path"] for file in files])
-            name, data = self._license(holder)
+            name, data = self._license()
         return Outcome(data, name, settings, files)
 
     def clean(self) -> int:
@@ -131,69 +150,105 @@ class Download:
     # Containers
 
     def _folders(self) -> list[str]:
-        return [self._recipe.mounts[name] for name in ("license", "models") if name in self._recipe.mounts]
+        return [name for name in ("license", "models") if name in self._recipe.mounts]
 
-    def _holder(self) -> dict[str, t.Any]:
-        mounts = [{"Type": "volume", "Target": path, "VolumeOptions": {"NoCopy": True}} for path in self._folders()]
-        host = {"NetworkMode": "none", "Mounts": mounts}
-        return {"Image": self._recipe.image, "Labels": {LABEL: self._recipe.owner}, "HostConfig": host}
+    def _hold(self, stack: ExitStack, folder: str) -> None:
+        """Make an empty volume for the folder; the one that was there goes at the end."""
+        volume = {"Type": "volume", "Target": self._recipe.mounts[folder], "VolumeOptions": {"NoCopy": True}}
+        host = {"NetworkMode": "none", "Mounts": [volume]}
+        holder = stack.enter_context(self._engine.container({"Image": self._recipe.image, "Labels": {LABEL: self._recipe.owner}, "HostConfig": host}))
+        self._own(holder, self._recipe.mounts[folder])
+        self._holders[folder] = holder
 
-    def _config(self, holder: str, step: online.Step) -> dict[str, t.Any]:
+    def _config(self, step: online.Step) -> dict[str, t.Any]:
         environment = {**self._recipe.environment, **step.settings}
+        port = f"{self._recipe.port}/tcp"
         host: dict[str, t.Any] = {
             "NetworkMode": self._recipe.network,
-            "VolumesFrom": [holder],
+            "VolumesFrom": list(self._holders.values()),
             "CapDrop": list(self._recipe.hardening.get("drop_capabilities", [])),
             "SecurityOpt": ["no-new-privileges:true"] if self._recipe.hardening.get("no_new_privileges") else [],
             # The log may hold the key: local files of the engine, bounded, gone with the container.
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "8m", "max-file": "2"}},
+            "Memory": step.memory,
+            "NanoCpus": self._cpus(step),
         }
         if step.until == "ready":
-            host["PortBindings"] = {_PORT: [{"HostIp": "127.0.0.1", "HostPort": ""}]}
+            host["PortBindings"] = {port: [{"HostIp": "127.0.0.1", "HostPort": ""}]}
         return {
             "Image": self._recipe.image,
             "Env": [f"{name}={value}" for name, value in environment.items()],
             "Labels": {LABEL: self._recipe.owner},
-            "ExposedPorts": {_PORT: {}},
+            "ExposedPorts": {port: {}},
             "HostConfig": host,
+            **({"Cmd": list(step.arguments)} if step.arguments else {}),
+            **({"User": self._recipe.user} if self._recipe.user else {}),
         }
 
-    def _step(self, holder: str, step: online.Step) -> str:
-        """Run one step; return its log."""
-        with self._engine.container(self._config(holder, step)) as container:
+    def _cpus(self, step: online.Step) -> int:
+        """Billionths of CPUs, 0 for all: the engine refuses more than the builder has."""
+        if not step.cpus:
+            return 0
+        return int(min(step.cpus, float(self._engine.info().get("NCPU") or step.cpus)) * 10**9)
+
+    def _tried(self, stack: ExitStack, step: online.Step, words: str) -> str:
+        """Run one step, again where that may help; return its log."""
+        for attempt in range(step.retries + 1):
+            if attempt and "license" in step.produces:
+                self._hold(stack, "license")
+            self._advance = self._begin(words + (f", try {attempt + 1} of {step.retries + 1}" if attempt else ""))
+            code, log = self._once(step)
+            if code == 0 and ("license" not in step.produces or self._has_license()):
+                return log
+            refusal = refusals.explain(log, code, self._secrets)
+            if refusal.final or attempt == step.retries:
+                break
+        tries = f" (tried {attempt + 1} times)" if attempt else ""
+        raise RemoteError(f"{self._what}, online step {step.name}", refusal.problem + tries, refusal.way_out)
+
+    def _once(self, step: online.Step) -> tuple[int | None, str]:
+        """(exit code, log) of one run; the code is 0 as well when it serves as the step wants, None when it did not end in time."""
+        with self._engine.container(self._config(step)) as container:
             self._engine.start(container)
-            code = self._wait_until_ready(container, step) if step.until == "ready" else self._wait(container, step)
-            log = self._log(container)
-            if code != 0 or ("license" in step.produces and not self._has_license(holder)):
-                problem, way_out = online.explain(log, code, self._secrets)
-                raise RemoteError(f"{self._what}, online step {step.name}", problem, way_out)
-        return log
+            return self._wait(container, step), self._log(container)
 
     def _wait(self, container: str, step: online.Step) -> int | None:
-        """The exit code, or None when the time limit passed."""
-        end = time.monotonic() + step.time_limit
-        while time.monotonic() < end:
-            state = (self._engine.inspect(container) or {}).get("State", {})
-            if state.get("Status") in ("exited", "dead"):
-                return int(state.get("ExitCode", -1))
-            self._alive()
-            time.sleep(POLL)
-        return None
-
-    def _wait_until_ready(self, container: str, step: online.Step) -> int | None:
-        """0 when the container answers that it is ready; its exit code when it ends; None when the time limit passed."""
-        end = time.monotonic() + step.time_limit
+        now = time.monotonic()
+        end, look, received, quiet = now + step.time_limit, now + LOOK, 0, 0
         while time.monotonic() < end:
             found = self._engine.inspect(container) or {}
             if found.get("State", {}).get("Status") in ("exited", "dead"):
                 return int(found["State"].get("ExitCode", -1))
-            bindings = (found.get("NetworkSettings", {}).get("Ports") or {}).get(_PORT) or []
-            if bindings and _ready(int(bindings[0]["HostPort"])):
+            if step.until == "ready" and self._is_ready(found):
                 self._engine.stop(container)
                 return 0
-            self._alive()
+            if time.monotonic() >= look:
+                look, before, received = time.monotonic() + LOOK, received, self._engine.received(container)
+                self._advance(max(received - before, 0))
+                quiet = quiet + 1 if received - before < NOISE and self._is_made(step, container) else 0
+                if quiet >= QUIET_LOOKS:
+                    self._engine.stop(container)
+                    return 0
+                refusal = refusals.known(self._log(container))
+                if refusal is not None and refusal.certain:  # a container with a wrong key says so and runs on
+                    return None
+            self._advance(0)
             time.sleep(POLL)
         return None
+
+    def _is_made(self, step: online.Step, container: str) -> bool:
+        """Whether the license is there and the log has told all that the step wants from it. Nobody documents that each kind of download ends."""
+        if "license" not in step.produces or not self._has_license():
+            return False
+        try:
+            online.captured(self._log(container), step.capture)
+        except RemoteError:
+            return False
+        return True
+
+    def _is_ready(self, found: t.Mapping[str, t.Any]) -> bool:
+        bindings = (found.get("NetworkSettings", {}).get("Ports") or {}).get(f"{self._recipe.port}/tcp") or []
+        return bool(bindings) and _ready(int(bindings[0]["HostPort"]))
 
     def _log(self, container: str) -> str:
         tail = b""
@@ -203,16 +258,15 @@ class Download:
 
     # Files, through the archive API
 
-    def _own_folders(self, holder: str) -> None:
-        """Give the empty folders to the image's user: a volume's root belongs to root, and many images do not run as root."""
+    def _own(self, holder: str, path: str) -> None:
+        """Give the empty folder to the image's user: a volume's root belongs to root, and many images do not run as root."""
         image = self._engine.image(self._recipe.image) or {}
-        uid, gid = self._user(holder, str((image.get("Config") or {}).get("User") or ""))
+        uid, gid = self._user(holder, self._recipe.user or str((image.get("Config") or {}).get("User") or ""))
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
-            for path in self._folders():
-                member = tarfile.TarInfo(path.strip("/"))
-                member.type, member.mode, member.uid, member.gid, member.mtime = tarfile.DIRTYPE, 0o700, uid, gid, int(time.time())
-                tar.addfile(member)
+            member = tarfile.TarInfo(path.strip("/"))
+            member.type, member.mode, member.uid, member.gid, member.mtime = tarfile.DIRTYPE, 0o700, uid, gid, int(time.time())
+            tar.addfile(member)
         self._engine.put_archive(holder, buffer.getvalue())
 
     def _user(self, holder: str, text: str) -> tuple[int, int]:
@@ -239,13 +293,13 @@ class Download:
                         return fields
         return None
 
-    def _has_license(self, holder: str) -> bool:
-        with self._engine.open_archive(holder, self._recipe.mounts["license"]) as tar:
+    def _has_license(self) -> bool:
+        with self._engine.open_archive(self._holders["license"], self._recipe.mounts["license"]) as tar:
             return any(member.isreg() and member.size for member in tar or ())
 
-    def _license(self, holder: str) -> tuple[str, bytes]:
+    def _license(self) -> tuple[str, bytes]:
         found: list[tuple[str, bytes]] = []
-        with self._engine.open_archive(holder, self._recipe.mounts["license"]) as tar:
+        with self._engine.open_archive(self._holders["license"], self._recipe.mounts["license"]) as tar:
             for path, member in _files(tar, self._what):
                 if member.size > MAX_LICENSE:
                     raise RemoteError(self._what, f"{path} has {member.size} bytes, more than the {MAX_LICENSE} that a license may have")
@@ -256,9 +310,9 @@ class Download:
             raise RemoteError(self._what, f"{len(found)} files in the license folder ({', '.join(path for path, _data in found)})", "one was expected")
         return named[0]
 
-    def _models(self, holder: str, sink: Sink) -> list[dict[str, t.Any]]:
+    def _models(self, sink: Sink) -> list[dict[str, t.Any]]:
         files = []
-        with self._engine.open_archive(holder, self._recipe.mounts["models"]) as tar:
+        with self._engine.open_archive(self._holders["models"], self._recipe.mounts["models"]) as tar:
             for path, member in _files(tar, self._what):
                 stream = tar.extractfile(member) if tar is not None else None
                 if stream is not None:

@@ -65,6 +65,14 @@ class Engine:
         filters = {"filters": json.dumps({"label": list(labels)})} if labels else {}
         return self._json("GET", "/containers/json", {"all": "1", **filters})
 
+    def networks(self) -> list[dict[str, Json]]:
+        """Every network in short."""
+        return self._json("GET", "/networks")
+
+    def remove_network(self, name: str) -> bool:
+        """Remove a network that no container uses; return whether it was there."""
+        return self._json("DELETE", f"/networks/{quote(name, safe='')}", missing_ok=True) is not None
+
     # Images
 
     def load(self, chunks: t.Iterable[bytes]) -> list[str]:
@@ -84,6 +92,19 @@ class Engine:
             if item.get("stream"):
                 lines.append(str(item["stream"]).strip())
         return lines
+
+    def pull(self, reference: str) -> None:
+        """Pull an image from a registry, by digest or tag; what it says goes by line by line.
+
+        :raises RemoteError: the registry or the engine refuses; this may come after the engine answered 200.
+        """
+        target = self._path("/images/create", {"fromImage": reference})
+        with self._request("POST", target) as answer:
+            self._refuse(answer, "/images/create")
+            for line in answer:
+                for item in _json_lines(line):
+                    if item.get("error"):
+                        raise RemoteError(f"image {reference}", _short(str(item["error"])))
 
     def tag(self, image: str, repository: str, tag: str) -> None:
         """Give an image another name."""
@@ -114,9 +135,9 @@ class Engine:
         """A container in full; None when it is not there."""
         return self._json("GET", f"/containers/{container}/json", missing_ok=True)
 
-    def logs(self, container: str, follow: bool = False, timeout: float | None = None) -> t.Iterator[bytes]:
-        """What a container (without a terminal) wrote to stdout and stderr, as it comes when ``follow``."""
-        query = {"stdout": "1", "stderr": "1", "follow": str(int(follow))}
+    def logs(self, container: str, follow: bool = False, timeout: float | None = None, tail: int | None = None) -> t.Iterator[bytes]:
+        """What a container (without a terminal) wrote to stdout and stderr, as it comes when ``follow``; only its last ``tail`` lines when given."""
+        query = {"stdout": "1", "stderr": "1", "follow": str(int(follow)), **({"tail": str(tail)} if tail is not None else {})}
         with self._request("GET", self._path(f"/containers/{container}/logs", query), timeout=timeout) as answer:
             self._refuse(answer, f"/containers/{container}/logs")
             while True:

@@ -11,16 +11,22 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import re
+import shutil
 import subprocess
 import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import networks
+
 CPU_FLAGS = frozenset(("sse4_2", "avx", "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "amx_tile", "fma", "f16c"))
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_DEVICE = re.compile(r"nvidia\d+")
+_HOOK = "nvidia-container-runtime-hook"  # where it is installed, an engine gives GPUs to containers without a runtime of that name
 _LISTEN = "0A"  # state of a socket in /proc/net/tcp
 
 
 def facts(folders: t.Sequence[str], packages: t.Sequence[str], proc: str = "/proc", etc: str = "/etc") -> dict[str, t.Any]:
-    """os, arch, python, cpus, cpu_flags, memory (bytes), disk, now, packages, listening."""
+    """os, arch, python, cpus, cpu_flags, memory (bytes), disk, now, packages, listening, routes."""
     return {
         "os": os_name(_read(os.path.join(etc, "os-release"))),
         "arch": _ARCHITECTURES.get(platform.machine(), platform.machine()),
@@ -32,6 +38,7 @@ def facts(folders: t.Sequence[str], packages: t.Sequence[str], proc: str = "/pro
         "now": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "packages": installed(packages),
         "listening": sorted({port for name in ("tcp", "tcp6") for port in listening(_read(os.path.join(proc, "net", name)))}),
+        "routes": networks.routes(_read(os.path.join(proc, "net", "route"))),
     }
 
 
@@ -60,6 +67,16 @@ def listening(text: str) -> list[int]:
     return [int(row[1].rpartition(":")[2], 16) for row in rows if len(row) > 3 and row[3] == _LISTEN]
 
 
+def gpus(runtimes: t.Sequence[str], proc: str = "/proc", dev: str = "/dev") -> dict[str, t.Any]:
+    """{count, runtime}: NVIDIA devices that the driver shows, and whether the engine can give them to containers.
+
+    :param runtimes: names of the engine's runtimes
+    """
+    driven = len(_listed(os.path.join(proc, "driver", "nvidia", "gpus")))
+    devices = sum(_DEVICE.fullmatch(name) is not None for name in _listed(dev))
+    return {"count": max(driven, devices), "runtime": "nvidia" in runtimes or shutil.which(_HOOK) is not None}
+
+
 def disk(folder: str) -> dict[str, int]:
     """Free (for anyone) and total bytes of the file system on which ``folder`` lies or would lie."""
     path = os.path.abspath(folder)
@@ -81,6 +98,13 @@ def installed(names: t.Sequence[str]) -> dict[str, str]:
         return {}
     rows = [line.split() for line in done.stdout.splitlines()]
     return {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"}
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _read(path: str) -> str:

@@ -20,17 +20,23 @@ CLASSIC = "classic"
 
 
 def survey(engine: Engine) -> dict[str, t.Any]:
-    """engine (None when there is none, then ``engine_error`` says why), images and containers."""
+    """engine (None when there is none, then ``engine_error`` says why), images, containers and names of networks."""
     try:
         told = engine.version()
         about = facts(told, engine.info())
-        return {"engine": about, "engine_error": None, "images": images(engine, about["store"]), "containers": containers(engine.containers())}
+        return {
+            "engine": about,
+            "engine_error": None,
+            "images": images(engine, about["store"]),
+            "containers": containers(engine.containers()),
+            "networks": sorted(item["Name"] for item in engine.networks()),
+        }
     except AirgapError as exc:
-        return {"engine": None, "engine_error": str(exc), "images": [], "containers": []}
+        return {"engine": None, "engine_error": str(exc), "images": [], "containers": [], "networks": []}
 
 
 def facts(version: t.Mapping[str, t.Any], info: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """version, api, id, store, root_dir, rootless, userns."""
+    """version, api, id, store, root_dir, rootless, userns, runtimes, live_restore."""
     options = info.get("SecurityOptions") or []
     containerd = any("io.containerd.snapshotter" in str(value) for _key, value in info.get("DriverStatus") or [])
     return {
@@ -41,6 +47,8 @@ def facts(version: t.Mapping[str, t.Any], info: t.Mapping[str, t.Any]) -> dict[s
         "root_dir": info.get("DockerRootDir", ""),
         "rootless": "name=rootless" in options,
         "userns": "name=userns" in options,
+        "runtimes": sorted(info.get("Runtimes") or {}),
+        "live_restore": bool(info.get("LiveRestoreEnabled")),
     }
 
 

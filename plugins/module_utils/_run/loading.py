@@ -87,6 +87,11 @@ def load(
 
 def _load(engine: Engine, record: Record, name: str, stream: Stream, left: t.Collection[str]) -> dict[str, t.Any]:
     engine.load(stream(left))
+    return proved(engine, record, name, left)
+
+
+def proved(engine: Engine, record: Record, name: str, left: t.Collection[str] = ()) -> dict[str, t.Any]:
+    """The image's state after it was brought in; RemoteError when it is not what it should be."""
     have = state(engine, name)
     wrong = reason(have, record)
     if wrong:

@@ -8,20 +8,26 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import base64
 import datetime
 import re
 import typing as t
-import urllib.parse
 from dataclasses import dataclass, field
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import sizes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.entries import flat
 
-HIDDEN = "********"
 DEFAULT_TIME_LIMIT = 900  # seconds; what field kits grant a license download
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_.]*)\}")
-_LAST_LINE = 200  # characters of a container's log that an error may quote
+
+
+@dataclass(frozen=True)
+class Account:
+    """An Azure resource as a step is given it."""
+
+    endpoint: str
+    api_key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,13 @@ class Step:
 
     :param settings: names to values with placeholders filled; holds the key, so it is never shown
     :param produces: ``license``, ``models`` or both
+    :param time_limit: seconds, of each try
     :param until: ``exit``: the container ends by itself; ``ready``: it goes on serving and is done when /ready answers 200
     :param capture: names of settings to patterns that find their values in the log
+    :param retries: further tries in the same model folder after a failure that is no refusal
+    :param arguments: words for the image that are no settings
+    :param cpus: CPUs that it may use, 0 for all
+    :param memory: bytes that it may use, 0 for all
     """
 
     name: str
@@ -40,6 +51,10 @@ class Step:
     time_limit: int = DEFAULT_TIME_LIMIT
     until: str = "exit"
     capture: dict[str, str] = field(default_factory=dict)
+    retries: int = 0
+    arguments: tuple[str, ...] = ()
+    cpus: float = 0
+    memory: int = 0
 
 
 def needed(
@@ -49,15 +64,17 @@ def needed(
     today: datetime.date,
     renew_days: int,
     missing: t.Sequence[str] = (),
+    captured: t.Sequence[str] = (),
 ) -> str | None:
     """Why the online steps must run, or None when the release at hand still serves.
 
-    :param have: the release of the same selector (service, tag, resource, options)
+    :param have: a release whose license is good for the same service, tag, resource and options
     :param image: manifest digest of the image that the tag names now
     :param models: whether the steps bring models
     :param renew_days: whole days before its end at which a license is renewed, but never in the first half of its life:
         a window wider than the life would renew at every run
     :param missing: what the store no longer holds of ``have``
+    :param captured: names of the settings that the offline run takes from the download's log
     """
     if have is None:
         return "there is no license for this service, tag, resource and options yet"
@@ -65,8 +82,11 @@ def needed(
         return f"the license is bound to image {have.image[:19]}, the tag is now {image[:19]}"
     if missing:
         return f"the store no longer holds {', '.join(missing)}"
-    if models and have.models is None:
-        return "the release was made without models"
+    if models != (have.models is not None):
+        return "the release was made without models" if models else "the release was made with models, which the service no longer has"
+    lacking = [name for name in captured if name not in have.settings]
+    if lacking:
+        return f"the release was made without the setting {', '.join(lacking)}"
     if have.expires is not None:
         left = (datetime.date.fromisoformat(have.expires) - today).days
         if left < 0:
@@ -77,6 +97,24 @@ def needed(
     return None
 
 
+def unlicensed(have: Release | None, image: str) -> str | None:
+    """Why a service without license needs another release, or None."""
+    if have is None:
+        return "there is no release of this service, tag and options yet (it needs no license)"
+    return None if have.image == image else f"its release is bound to image {have.image[:19]}, the tag is now {image[:19]}"
+
+
+def changed_options(wanted: t.Mapping[str, t.Any], others: t.Iterable[t.Mapping[str, t.Any]]) -> str:
+    """How ``wanted`` differs from the nearest of other releases' options, in words; empty when there are none."""
+    pairs = [(sorted(name for name in {*wanted, *other} if wanted.get(name) != other.get(name)), other) for other in others]
+    names, other = min(pairs, key=lambda pair: (len(pair[0]), pair[0]), default=([], {}))
+    return ", ".join(f"{name} is {_shown(wanted, name)} and was {_shown(other, name)}" for name in names)
+
+
+def _shown(options: t.Mapping[str, t.Any], name: str) -> str:
+    return flat(options[name]) if name in options else "not set"
+
+
 def _life(have: Release) -> int:
     """Whole days from a release's download to its end; very many when one of them is unknown."""
     if have.expires is None or have.downloaded is None:
@@ -84,40 +122,76 @@ def _life(have: Release) -> int:
     return (datetime.date.fromisoformat(have.expires) - datetime.date.fromisoformat(have.downloaded[:10])).days
 
 
-def steps(entry: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], endpoint: str, api_key: str) -> list[Step]:
-    """The online steps of a catalog entry with their placeholders filled, in order.
+def steps(entry: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any], account: Account, model_account: Account | None = None) -> list[Step]:
+    """The online steps of a resolved catalog entry with their placeholders filled, in order.
 
     A setting that takes an option nobody declared is left out: the option's schema says which are required.
 
-    :raises InputError: a placeholder without a value, or a step that makes nothing.
+    :param model_account: for the steps that name it; without it they take ``account`` too
+    :raises InputError: a placeholder without a value, or steps that make no license.
     """
-    values = {"endpoint": endpoint.rstrip("/"), "api_key": api_key, **{f"options.{name}": flat(value) for name, value in options.items()}}
-    found: list[Step] = []
-    for raw in entry.get("online", []):
-        name = str(raw.get("name", f"step {len(found) + 1}"))
-        wanted = {key: flat(value) for key, value in raw.get("settings", {}).items() if _declared(flat(value), values)}
-        found.append(
-            Step(
-                name=name,
-                settings={key: _fill(value, values, f"online step {name}, setting {key}") for key, value in wanted.items()},
-                produces=tuple(raw.get("produces", ["license"])),
-                time_limit=int(raw.get("time_limit", DEFAULT_TIME_LIMIT)),
-                until=str(raw.get("until", "exit")),
-                capture=dict(raw.get("capture", {})),
-            )
-        )
+    found = []
+    for number, raw in enumerate(entry.get("online", []), 1):
+        used = (model_account or account) if raw.get("account") == "model" else account
+        values = {"endpoint": used.endpoint.rstrip("/"), "api_key": used.api_key, **{f"options.{name}": flat(value) for name, value in options.items()}}
+        found.append(_step(raw, str(raw.get("name", f"step {number}")), values))
     if not any("license" in step.produces for step in found):
         raise InputError("catalog entry", "no online step produces a license", "mend the entry's `online` list")
     return found
 
 
-def flat(value: t.Any) -> str:
-    """A value as a container setting spells it: lists with commas, booleans in lower case."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return ",".join(flat(item) for item in value)
-    return str(value)
+def _step(raw: t.Mapping[str, t.Any], name: str, values: t.Mapping[str, str]) -> Step:
+    settings = {key: flat(value) for key, value in raw.get("settings", {}).items() if _declared(flat(value), values)}
+    arguments = [flat(value) for value in raw.get("arguments", ()) if _declared(flat(value), values)]
+    size = raw.get("size") or {}
+    return Step(
+        name=name,
+        settings={key: _fill(value, values, f"online step {name}, setting {key}") for key, value in settings.items()},
+        produces=tuple(raw.get("produces", ["license"])),
+        time_limit=int(raw.get("time_limit", DEFAULT_TIME_LIMIT)),
+        until=str(raw.get("until", "exit")),
+        capture=dict(raw.get("capture", {})),
+        retries=int(raw.get("retries", 0)),
+        arguments=tuple(_fill(value, values, f"online step {name}, an argument") for value in arguments),
+        cpus=sizes.cpus(size["cpus"]) if "cpus" in size else 0,
+        memory=sizes.memory(size["memory"]) if "memory" in size else 0,
+    )
+
+
+def uses_model_account(entry: t.Mapping[str, t.Any]) -> bool:
+    """Whether a step of the entry takes the account of ``model_resource``."""
+    return any(step.get("account") == "model" for step in entry.get("online", ()))
+
+
+def accounts(entry: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any], what: str) -> tuple[Account, t.Optional[Account]]:
+    """The accounts of license and of models; the second is None where it is the first.
+
+    :param given: endpoint, api_key, model_endpoint, model_api_key, resource, options
+    :raises InputError: one that is needed is empty.
+    """
+    names = {"": given["resource"]}
+    if uses_model_account(entry) and given["options"].get("model_resource"):
+        names["model_"] = given["options"]["model_resource"]
+    for kind, name in names.items():
+        for key in ("endpoint", "api_key"):
+            if not given[kind + key]:
+                raise InputError(what, f"the {kind}{key} is empty", f"set azure_ai_resources.{name}.{key} in the connected layer")
+    found = [Account(given[f"{kind}endpoint"], given[f"{kind}api_key"]) for kind in names]
+    return found[0], found[1] if len(found) > 1 else None
+
+
+def same_license(entry: t.Mapping[str, t.Any], one: t.Mapping[str, t.Any], other: t.Mapping[str, t.Any]) -> bool:
+    """Whether a license made with options ``one`` serves those in ``other``: only what the online steps cannot see differs.
+
+    That is the files that travel beside it.
+    """
+    unseen = {item["option"] for item in entry.get("files", ())}
+    unseen -= {key[len("options.") :] for step in entry.get("online", ()) for value in _texts(step) for key in _PLACEHOLDER.findall(value)}
+    return {name: value for name, value in one.items() if name not in unseen} == {name: value for name, value in other.items() if name not in unseen}
+
+
+def _texts(step: t.Mapping[str, t.Any]) -> list[str]:
+    return [flat(value) for value in (*step.get("settings", {}).values(), *step.get("arguments", ()))]
 
 
 def _declared(text: str, values: t.Mapping[str, str]) -> bool:
@@ -178,98 +252,6 @@ def check_paths(settings: t.Mapping[str, str], root: str, present: t.Iterable[st
                 raise RemoteError(
                     f"setting {name}", f"names {item}, which was not downloaded", "run it again; if it stays, adapt `capture` in the catalog entry"
                 )
-
-
-def scrub(text: str, secrets: t.Iterable[str]) -> str:
-    """``text`` without the secrets, in whatever spelling a container may print them."""
-    forms = {form for secret in secrets if secret for form in _spellings(secret)}
-    for form in sorted(forms, key=len, reverse=True):  # a spelling may contain another
-        text = text.replace(form, HIDDEN)
-    return text
-
-
-def _spellings(secret: str) -> set[str]:
-    data = secret.encode("utf-8")
-    return {secret, secret.lower(), secret.upper(), urllib.parse.quote(secret, safe=""), base64.b64encode(data).decode("ascii"), data.hex()}
-
-
-_REFUSALS: tuple[tuple[tuple[str, ...], str, str], ...] = (
-    # patterns, what is wrong, way out; the first that is found counts, so the narrow ones come first
-    (
-        ("feature is not supported",),
-        "the subscription is not approved for disconnected containers",
-        "send the request form https://aka.ms/csdisconnectedcontainers and use a resource of tier DC0",
-    ),
-    (
-        ("a valid license has been found",),
-        "the container says it holds a valid license already, though its folder was made empty",
-        "look for a license inside a derived image and use the original one",
-    ),
-    (("eula must be accepted",), "the image wants its license terms accepted", "let the online step in the catalog entry set Eula to accept"),
-    (("rai_terms",), "the image wants the responsible AI terms accepted", "let the online step in the catalog entry set rai_terms to accept"),
-    (("container image is expired",), "this image version has expired", "declare a newer tag"),
-    (
-        ("provided license path was not found",),
-        "the container does not find its license folder",
-        "`mounts.license` in the catalog entry must be what the step sets Mounts:License to",
-    ),
-    (
-        ("status '?mismatch",),
-        "the key belongs to a resource of another kind than this service wants",
-        "name a resource of the service's own kind in `resource`",
-    ),
-    (
-        (
-            "status '?(invalid|unknown|containeruseunauthorized)",
-            "access denied",
-            "invalid subscription key",
-            r"\b401\b",
-            "unauthorized",
-            "api ?key.{0,40}(invalid|not valid|wrong)",
-        ),
-        "Azure refuses the key",
-        "compare api_key and endpoint of the resource with the Azure portal; a key fits its own resource only",
-    ),
-    (
-        (
-            "status '?(couldnotconnect|outofquota|billingendpointbusy)",
-            "name or service not known",
-            "name resolution",
-            "no such host",
-            "connection refused",
-            "could not connect",
-            "network is unreachable",
-            "timed out",
-            "billing endpoint.{0,60}(fail|reach)",
-        ),
-        "the billing endpoint cannot be reached from the container",
-        "check the resource's endpoint, name resolution and the proxy; the container needs 443 to *.cognitiveservices.azure.com",
-    ),
-    (("deadline exceeded",), "the model download took longer than the hour that its token lives", "run it again over a faster line"),
-    (
-        ("permission denied", "access to the path .* denied", "unauthorizedaccess"),
-        "the container may not write into its work folder",
-        "report it: the folder belongs to the image's user",
-    ),
-)
-
-
-def explain(log: str, exit_code: int | None, secrets: t.Iterable[str]) -> tuple[str, str]:
-    """What a failed step's log means: (problem, way out).
-
-    :param exit_code: None when the time limit ended it
-    :param secrets: never part of the answer
-    """
-    for patterns, problem, way_out in _REFUSALS:
-        if any(re.search(pattern, log, re.IGNORECASE) for pattern in patterns):
-            return problem, way_out
-    lines = [line.strip() for line in scrub(log, secrets).splitlines() if line.strip()]
-    last = f"; its last line: {lines[-1][:_LAST_LINE]}" if lines else ""
-    if exit_code is None:
-        return f"not done within its time limit{last}", "run it again; raise the step's time_limit in the catalog if the line is slow"
-    if exit_code == 0:
-        return f"it ended well but left no license{last}", "run it again; if it stays, the step's settings in the catalog do not fit this image"
-    return f"it ended with exit code {exit_code}{last}", "look the line up in docs/troubleshooting.md"
 
 
 def expiry(downloaded: str | None, lifetime_days: int | None) -> str | None:

@@ -7,8 +7,10 @@ have
     what airgap.azure_ai.host_info returns.
 want
     root, site, control_now (UTC, ``YYYY-MM-DDTHH:MM:SSZ``), newest (the latest time the store tells of, or None),
-    containers [{declaration, entry, release (dump) | None, image (record) | None, models (set) | None}],
-    records (every image record of the store), packages (records), allow_small.
+    containers [{declaration, entry (in the form of the declaration's options), release (dump) | None, image (record) | None,
+    models (set) | None, files (set) | None}],
+    records (every image record of the store), packages (records), allow_small, engine (see manage.py),
+    registry (name or None).
 
 Nothing is refused here: what stands in the way lies in ``problems``, what is worth knowing in ``warnings``.
 This file is private to the collection.
@@ -21,53 +23,40 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import checks, layers, render
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import checks, entries, layers, links, manage, proof, remaining, render
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec, writable
 
 Have = t.Mapping[str, t.Any]
 Want = t.Mapping[str, t.Any]
 Item = t.Mapping[str, t.Any]
 Plan = dict[str, t.Any]
 
-# What a host that runs an engine of another origin must not get a second time.
-ENGINE_PACKAGES = frozenset(("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd", "runc", "tini"))
-
 
 def plan(have: Have, want: Want) -> Plan:
     """The operations, in the order in which they run, and what stands in their way."""
     ready = [item for item in want["containers"] if item["release"] is not None and item["image"] is not None]
     result: Plan = {
-        "engine": engine(have, want),
+        "engine": manage.step(have, want),
         "images": images(have, want, ready),
         "models": models(have, ready),
-        "releases": [step for step in (release_step(have, item) for item in ready) if step],
-        "switch": [step for step in (switch_step(have, want, item) for item in ready) if step],
+        "releases": [step for step in (release_step(have, want, item) for item in ready) if step],
+        "networks": networks(have, ready),
+        "switch": switches(have, want, ready),
         "verify": [{"container": item["declaration"]["name"], **answers(item)} for item in want["containers"]],
         "undeclared": undeclared(have, want),
+        "licenses": remaining.rows(want["containers"], want["control_now"]),
     }
+    result["registry"] = registry(have, want)
     sends = _sends(have, result, ready)
     result["send"] = [blob for blobs in sends.values() for blob in blobs]
     result["send_bytes"] = sum(blob["size"] for blob in result["send"])
+    result["pull_bytes"] = sum(blob["size"] for blob in _pulled(result))
     result["problems"], result["warnings"] = checks.judge(have, want, result)
     loads = [item for item in result["images"] if item["reason"]]
     result["staged"] = not (result["send"] or loads or result["models"] or result["releases"])
-    result["empty"] = result["staged"] and not result["engine"]["reason"] and not result["switch"]
-    result["lines"] = _lines(want, result, sends)
+    result["empty"] = result["staged"] and not result["engine"]["reason"] and not result["switch"] and not result["networks"]
+    result["lines"] = _lines(have, want, result, sends)
     return result
-
-
-def engine(have: Have, want: Want) -> dict[str, t.Any]:
-    """Packages to install and why. An engine that answers is left as it is, whoever packaged it."""
-    fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all")]
-    absent = [item for item in fitting if item["name"] not in have["packages"]]
-    if have["engine"] is not None:
-        absent = [item for item in absent if item["name"] not in ENGINE_PACKAGES]
-        asked = [item["name"] for item in absent if item["requested"]]
-        # Only what was asked for counts: what it depends on may be there under another package's name.
-        return {"reason": f"packages missing: {', '.join(asked)}" if asked else None, "packages": absent if asked else []}
-    if absent:
-        return {"reason": "no Docker Engine", "packages": absent}
-    return {"reason": "the Docker Engine does not answer" if fitting else "no Docker Engine", "packages": []}
 
 
 def images(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
@@ -78,11 +67,16 @@ def images(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.
         record = item["image"]
         name = local_image(item["declaration"]["service"], record["manifest"])
         why = image_reason(have, name, record)
-        if name in found or not (why or release_step(have, item)):
+        if name in found or not (why or release_step(have, want, item)):
             continue
         left = layers.present(record, have["images"], store, want["records"]) if why else []
         found[name] = {"name": name, "record": record, "leave_out": left, "reason": why}
     return list(found.values())
+
+
+def registry(have: Have, want: Want) -> t.Optional[str]:
+    """The registry that the host's engine pulls images from, or None where they go over ssh."""
+    return want["registry"] if want.get("registry") and not have.get("registry_error") else None
 
 
 def image_reason(have: Have, name: str, record: t.Mapping[str, t.Any]) -> str | None:
@@ -96,20 +90,41 @@ def image_reason(have: Have, name: str, record: t.Mapping[str, t.Any]) -> str | 
 
 
 def models(have: Have, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
-    """Model sets to place."""
-    wanted = {item["models"]["digest"]: item["models"] for item in ready if item["models"] is not None}
+    """Sets to place, of models and of declared files: on a host they are alike."""
+    wanted = {found["digest"]: found for item in ready for found in _sets(item)}
     return [value for digest, value in wanted.items() if digest not in have["models"]]
 
 
-def release_step(have: Have, item: Item) -> dict[str, t.Any] | None:
+def networks(have: Have, ready: t.Sequence[Item]) -> list[str]:
+    """Docker networks to make."""
+    wanted = {item["declaration"]["network"] for item in ready if item["declaration"]["network"] is not None}
+    return sorted(wanted - set(have["networks"]))
+
+
+def release_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
     """A release to stage, or None."""
     name, release = item["declaration"]["name"], item["release"]
     there = _folder(have, name)["releases"].get(release["id"])
     if there is not None and there["complete"]:
         return None
     why = "its last staging did not end" if there is not None else "not on the host"
-    image = local_image(release["service"], release["image"])
-    return {"container": name, "release": release, "license": release["license"], "image": image, "reason": why}
+    value = spec(item["entry"], item["declaration"], Release.load(release), want["root"])
+    return {
+        "container": name,
+        "release": release,
+        "license": release["license"],
+        "image": value["image"],
+        "user": value["user"],
+        "folders": writable(value, want["root"]),
+        "reason": why,
+    }
+
+
+def switches(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
+    """Containers to start anew, each behind those that it needs."""
+    steps = {item["declaration"]["name"]: switch_step(have, want, item) for item in ready}
+    after = {item["declaration"]["name"]: item["declaration"]["after"] for item in ready}
+    return [step for step in (steps[name] for name in links.ordered(list(steps), after)) if step is not None]
 
 
 def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
@@ -120,8 +135,9 @@ def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
     value = spec(item["entry"], declaration, release, want["root"])
     running = next((found for found in have["containers"] if found["name"] == name), None)
     why = _switch_reason(folder, release.id, running, value)
-    if why is None:
+    if why is None or pin(have, want, item) is not None:
         return None
+    why += _memory_of(folder.get("rollback"), release.id, value["labels"][SPEC_LABEL])
     return {
         "container": name,
         "service": declaration["service"],
@@ -133,12 +149,26 @@ def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
         "spec": value,
         "docker_container": render.docker_container(value),
         "compose": render.compose_text(value),
+        "config": value["config"],
+        "folders": writable(value, want["root"]),
+        "metered": declaration["metered"],
         **answers(item),
     }
 
 
+def pin(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
+    """The rollback by hand that keeps a container where it is, or None. It does as long as the same is declared as when it was done."""
+    folder = _folder(have, item["declaration"]["name"])
+    back = folder.get("rollback")
+    if not back or want.get("unpin") or back["kind"] != proof.MANUAL or back["to"]["release"] != folder["current"]:
+        return None
+    release = Release.load(item["release"])
+    value = spec(item["entry"], item["declaration"], release, want["root"])
+    return back if proof.held(back, release.id, value["labels"][SPEC_LABEL]) else None
+
+
 def answers(item: Item) -> dict[str, t.Any]:
-    """Where and how a container proves that it works: {url, health, smoke}."""
+    """Where and how a container proves that it works: {url, health, smoke (None where there is none to send)}."""
     return {"url": url(item["declaration"]), "health": item["entry"]["health"], "smoke": smoke(item["entry"], item["declaration"])}
 
 
@@ -168,8 +198,17 @@ def _switch_reason(folder: t.Mapping[str, t.Any], wanted: str, running: t.Mappin
     return None if folder["proven"] == value["labels"][SPEC_LABEL] else "it has not proved that it works"
 
 
+def _memory_of(back: t.Mapping[str, t.Any] | None, release: str, value: str) -> str:
+    """What a reason says besides where a container was rolled back once."""
+    if not back:
+        return ""
+    if back["kind"] == proof.MANUAL:
+        return f"; ends the rollback of {back['since'][:10]}"
+    return f"; it failed on {back['since'][:10]} and was rolled back" if proof.held(back, release, value) else ""
+
+
 def _folder(have: Have, name: str) -> dict[str, t.Any]:
-    return have["deployed"].get(name) or {"current": None, "previous": None, "releases": {}, "source": None, "proven": None}
+    return have["deployed"].get(name) or {"current": None, "previous": None, "releases": {}, "source": None, "proven": None, "rollback": None}
 
 
 def _sends(have: Have, steps: Plan, ready: t.Sequence[Item]) -> dict[str, list[dict[str, t.Any]]]:
@@ -180,9 +219,9 @@ def _sends(have: Have, steps: Plan, ready: t.Sequence[Item]) -> dict[str, list[d
     result: dict[str, list[dict[str, t.Any]]] = {}
     for item in ready:
         name = local_image(item["declaration"]["service"], item["image"]["manifest"])
-        blobs = _image_blobs(loads[name]) if name in loads else []
-        if item["models"] is not None and item["models"]["digest"] in places:
-            blobs = blobs + list(item["models"]["files"])
+        blobs = _image_blobs(loads[name]) if name in loads and not steps["registry"] else []
+        for found in _sets(item):
+            blobs = blobs + (list(found["files"]) if found["digest"] in places else [])
         fresh = {
             blob["digest"]: {"digest": blob["digest"], "size": blob["size"]}
             for blob in blobs
@@ -193,23 +232,43 @@ def _sends(have: Have, steps: Plan, ready: t.Sequence[Item]) -> dict[str, list[d
     return result
 
 
+def _sets(item: Item) -> list[dict[str, t.Any]]:
+    return [item[kind] for kind in ("models", "files") if item[kind] is not None]
+
+
+def _pulled(steps: Plan) -> list[dict[str, t.Any]]:
+    """Blobs that the engine gets from the registry, each once."""
+    loads = [item for item in steps["images"] if item["reason"]] if steps["registry"] else []
+    return list({blob["digest"]: blob for item in loads for blob in _image_blobs(item)}.values())
+
+
 def _image_blobs(step: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     record = step["record"]
     heads = [{"digest": record[kind], "size": record[f"{kind}_size"]} for kind in ("manifest", "config")]
     return heads + [layer for layer in record["layers"] if layer["digest"] not in step["leave_out"]]
 
 
-def _lines(want: Want, steps: Plan, sends: t.Mapping[str, list[dict[str, t.Any]]]) -> list[str]:
+def _lines(have: Have, want: Want, steps: Plan, sends: t.Mapping[str, list[dict[str, t.Any]]]) -> list[str]:
     """One line a step, for people: the plan that a change ticket carries."""
     lines = []
     if steps["engine"]["reason"]:
         names = ", ".join(item["name"] for item in steps["engine"]["packages"])
-        lines.append(f"engine: {steps['engine']['reason']}" + (f", install {names}" if names else ", start it"))
+        start = "" if have["engine"] else ", start it"
+        lines.append(f"engine: {steps['engine']['reason']}" + (f", install {names}" if names else start))
+    lines += [f"network {name}: make it" for name in steps["networks"]]
+    if steps["registry"] and steps["pull_bytes"]:
+        lines.append(f"images: {human(steps['pull_bytes'])} to pull from {steps['registry']}")
     staged = {step["container"]: step for step in steps["releases"]}
     switched = {step["container"]: step for step in steps["switch"]}
     for item in want["containers"]:
         name = item["declaration"]["name"]
         size = sum(blob["size"] for blob in sends.get(name, []))
+        back = pin(have, want, item) if item["release"] is not None else None
+        if back is not None:
+            same = back["to"]["release"] == item["release"]["id"]
+            onward = "its declared settings" if same else item["release"]["id"]
+            place = f"{back['to']['release']}{' with former settings' if same else ''}"
+            lines.append(f"container {name}: stays at {place}, rolled back by hand on {back['since'][:10]}; azure_ai_unpin=true goes on to {onward}")
         if name not in staged and name not in switched and not size:
             continue
         lines.append(f"container {name}: " + ", ".join(_words(item, size, staged.get(name), switched.get(name), want)))
@@ -226,6 +285,8 @@ def _words(item: Item, size: int, staged: t.Mapping[str, t.Any] | None, switched
     words.append(f"{human(size)} to send")
     if switched:
         words.append("restart" if switched["restart"] else "start")
+    if not entries.licensed(item["entry"]):
+        return words
     days = checks.license_days(item["release"], want["control_now"])
     words.append("license end unknown" if days is None else f"license {days} days")
     return words

@@ -21,7 +21,15 @@ _HEAD = "# How this container runs, left for hands when Ansible is not at hand: 
 
 
 def docker_container(spec: Spec) -> dict[str, t.Any]:
-    """Arguments of community.docker.docker_container (4.8)."""
+    """Arguments of community.docker.docker_container (4.8); those about network, GPUs and user only where the spec has them."""
+    more: dict[str, t.Any] = {}
+    if spec["network"] is not None:
+        more["networks"] = [{"name": spec["network"]}]
+        more["network_mode"] = spec["network"]
+    if spec["gpus"] is not None:
+        more["device_requests"] = [{"count": -1, "capabilities": [["gpu"]]}]  # what docker run makes of --gpus all
+    if spec["user"] is not None:
+        more["user"] = spec["user"]
     return {
         "name": spec["name"],
         "hostname": spec["hostname"],
@@ -41,6 +49,7 @@ def docker_container(spec: Spec) -> dict[str, t.Any]:
         "log_options": dict(spec["log"]["options"]),
         # By default a container under another name of the same image passes as equal.
         "image_name_mismatch": "recreate",
+        **more,
     }
 
 
@@ -64,7 +73,22 @@ def compose(spec: Spec) -> dict[str, t.Any]:
         "labels": dict(spec["labels"]),
         "logging": {"driver": spec["log"]["driver"], "options": dict(spec["log"]["options"])},
     }
-    return {"name": f"azure-ai-{spec['name']}", "services": {spec["name"]: _doubled(service)}}
+    result: dict[str, t.Any] = {"name": f"azure-ai-{spec['name']}", "services": {spec["name"]: _doubled({**service, **_extras(spec)})}}
+    if spec["network"] is not None:
+        result["networks"] = {spec["network"]: {"external": True}}
+    return result
+
+
+def _extras(spec: Spec) -> dict[str, t.Any]:
+    """Keys of a compose service that most do not need."""
+    found: dict[str, t.Any] = {}
+    if spec["network"] is not None:
+        found["networks"] = [spec["network"]]
+    if spec["gpus"] is not None:
+        found["deploy"] = {"resources": {"reservations": {"devices": [{"count": spec["gpus"], "capabilities": ["gpu"]}]}}}
+    if spec["user"] is not None:
+        found["user"] = spec["user"]
+    return found
 
 
 def compose_text(spec: Spec) -> str:
@@ -83,6 +107,8 @@ def docker_run(spec: Spec) -> str:
     for port in spec["ports"]:
         words += ["--publish", _publish(port)]
     words += ["--cpus", str(spec["cpus"]), "--memory", str(spec["memory"]), "--restart", spec["restart"]]
+    for option, value in (("--network", spec["network"]), ("--gpus", spec["gpus"]), ("--user", spec["user"])):
+        words += [option, value] if value is not None else []
     for option, values in (("--security-opt", spec["security_opt"]), ("--cap-drop", spec["cap_drop"])):
         for value in values:
             words += [option, value]

@@ -4,7 +4,7 @@
 """The part of JSON Schema that the catalog uses: enough for options and entries, on any Python without a package.
 
 Known keywords: type, enum, const, required, properties, additionalProperties, items, minItems, contains, pattern,
-minimum, maximum, minLength, $ref into $defs; title, description, default and $schema say nothing about a value.
+minimum, maximum, minLength, $ref into $defs; title, description, default, examples and $schema say nothing about a value.
 This file is private to the collection.
 """
 
@@ -31,7 +31,7 @@ CHECKED = frozenset(
         "$ref",
     )
 )
-SILENT = frozenset(("title", "description", "default", "$schema", "$id", "$defs"))
+SILENT = frozenset(("title", "description", "default", "examples", "$schema", "$id", "$defs"))
 _TYPES: dict[str, t.Callable[[t.Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),

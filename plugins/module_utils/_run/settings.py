@@ -12,7 +12,7 @@ import typing as t
 
 # A container that runs offline needs no key, no billing endpoint and no way out.
 _NEVER = frozenset(("apikey", "billing", "downloadlicense", "http_proxy", "https_proxy", "no_proxy", "all_proxy", "http_proxy_creds", "http_proxy_bypass_urls"))
-_OURS = frozenset(("eula", "mounts:license", "mounts:output"))
+_OURS = frozenset(("eula", "mounts:license", "mounts:output", "mounts:shared"))
 
 
 def folded(name: str) -> str:

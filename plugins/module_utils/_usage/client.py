@@ -8,6 +8,8 @@ An endpoint is ``{"name", "url", "source", …}``; a scope is ``all`` or a month
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import random
 import ssl
 import threading
@@ -21,6 +23,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.transport i
 
 RECORDS = "/records/usage-logs"
 _AGAIN = (408, 429, 500, 502, 503, 504)  # a container that starts or is busy
+_ABSENT = (204, 400, 404)  # what a month without usage, or one in the other spelling, may be answered with
 _FIRST_PAUSE = 0.2  # seconds; doubled each time, times 0.5 to 1.5
 _LONGEST_PAUSE = 5.0
 
@@ -52,34 +55,70 @@ def ask_all(
 
     :raises InputError: a URL is none; nothing is asked then.
     """
+    found = dict(stream(endpoints, months, limits, concurrency, context))
+    answers = Answers([], [])
+    for index in range(len(endpoints)):
+        answers.readings.extend(found[index].readings)
+        answers.failures.extend(found[index].failures)
+    return answers
+
+
+def stream(
+    endpoints: t.Sequence[t.Mapping[str, t.Any]],
+    months: t.Sequence[str],
+    limits: Limits,
+    concurrency: int = 4,
+    context: t.Optional[ssl.SSLContext] = None,
+) -> t.Iterator[tuple[int, Answers]]:
+    """As ``ask_all``, but each endpoint's index and answers as soon as they are there; who takes them slowly slows the asking.
+
+    :raises InputError: a URL is none; at once, nothing is asked then.
+    """
     targets = [Target(endpoint["url"]) for endpoint in endpoints]
-    results: list[t.Optional[Answers]] = [None] * len(endpoints)
-    waiting = iter(range(len(endpoints)))
+    if context is None and any(target.tls for target in targets):
+        context = tls_context(None, True)
+
+    def ask(index: int) -> Answers:
+        wanted = endpoints[index].get("months")
+        tls = context if targets[index].tls else None
+        return _Endpoint(endpoints[index], targets[index], limits, tls).ask(months if wanted is None else wanted)
+
+    return _spread(ask, len(endpoints), concurrency)
+
+
+def _spread(ask: t.Callable[[int], Answers], count: int, concurrency: int) -> t.Iterator[tuple[int, Answers]]:
+    """``ask(0)`` to ``ask(count - 1)`` by some threads at once; nobody runs far ahead of who takes the results."""
+    waiting = iter(range(count))
     lock = threading.Lock()
+    stopped = threading.Event()
+    results: queue.Queue[tuple[int, t.Union[Answers, BaseException]]] = queue.Queue(maxsize=4 * concurrency)
 
     def work() -> None:
-        while True:
+        while not stopped.is_set():
             with lock:
                 index = next(waiting, None)
             if index is None:
                 return
-            endpoint, target = endpoints[index], targets[index]
-            wanted = endpoint.get("months")
-            tls = (context or tls_context(None, True)) if target.tls else None
-            results[index] = _Endpoint(endpoint, target, limits, tls).ask(months if wanted is None else wanted)
+            try:
+                results.put((index, ask(index)))
+            except BaseException as exc:
+                results.put((index, exc))
+                return
 
-    threads = [threading.Thread(target=work, daemon=True) for _index in range(max(1, min(concurrency, len(endpoints))))]
+    threads = [threading.Thread(target=work, daemon=True) for _index in range(max(1, min(concurrency, count)))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
-    answers = Answers([], [])
-    for result in results:
-        if result is None:
-            raise RuntimeError("a thread died without a result")
-        answers.readings.extend(result.readings)
-        answers.failures.extend(result.failures)
-    return answers
+    try:
+        for _count in range(count):
+            index, found = results.get()
+            if isinstance(found, BaseException):
+                raise RuntimeError("a thread died without a result") from found
+            yield index, found
+    finally:
+        stopped.set()
+        with contextlib.suppress(queue.Empty):
+            while True:  # whoever waits for room in the queue must get it to end
+                results.get_nowait()
 
 
 class _Endpoint:
@@ -121,12 +160,12 @@ class _Endpoint:
             self._padded = found == padded
 
     def _scope(self, scope: str, paths: list[str], answers: Answers, absent: t.Optional[list[tuple[str, str, int]]] = None) -> t.Optional[str]:
-        """Ask for one scope, ``paths`` in turn while they are 400 or 404; return the path that gave a usage report."""
+        """Ask for one scope, ``paths`` in turn while they answer that there is none; return the path that gave a usage report."""
         url, statuses = self._target.base + paths[0], []
         try:
             for path in paths:
                 status, body = self._get(path, scope)
-                if status not in (400, 404):
+                if status not in _ABSENT:
                     url = self._target.base + path
                     if status != 200:
                         raise BadAnswer(f"HTTP {status}")

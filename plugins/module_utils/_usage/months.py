@@ -30,6 +30,17 @@ def is_scope(text: t.Any) -> bool:
     return text == ALL or is_month(text)
 
 
+def is_moment(text: t.Any) -> bool:
+    """Whether ``text`` is a time in UTC as the ledger writes it."""
+    if not isinstance(text, str) or len(text) != 20:
+        return False
+    try:
+        datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return False
+    return True
+
+
 def now() -> str:
     """This second in UTC, ``YYYY-MM-DDTHH:MM:SSZ``."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -110,10 +110,20 @@ def is_exact(text: t.Any) -> bool:
 
 def dumps(value: t.Any) -> str:
     """Canonical JSON text: the same bytes as ``_base.canonical``, without its walk over every value (rows come by the million)."""
-    return _ENCODER.encode(value)
+    return _encode(value)
 
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+def _make_encoder() -> t.Callable[[t.Any], str]:
+    """``JSONEncoder.encode``, but the inner encoder is made once and not for every value, which takes half of the time."""
+    plain = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return plain.encode
+    pieces = make(None, plain.default, json.encoder.encode_basestring, None, ":", ",", True, False, False)
+    return lambda value: "".join(pieces(value, 0))
+
+
+_encode = _make_encoder()
 
 
 def _load(body: bytes) -> t.Any:

@@ -1,28 +1,32 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The usage report as one value, from which JSON, CSV and the page are rendered: the same numbers everywhere.
+"""The usage report as one value, from which JSON, CSV, metrics and the page are rendered: the same numbers everywhere.
 
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
 import typing as t
-from decimal import Decimal, InvalidOperation
-from fnmatch import fnmatchcase
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import advice, burn, fleet, ledger, recheck, summary
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Part, total
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Part
 
-FORMAT = 1
-CSV_COLUMNS = ("site", "host", "container", "service", "resource", "meter", "month", "quantity_low", "quantity_high", "units_low", "units_high")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMAT = 2
+SHOWN_MONTHS = 13
+STATES = {
+    "closed": "read, closed",
+    "closed_none": "no usage, closed",
+    "read": "read, may still change",
+    "no_usage": "no usage yet",
+    "no_answer": "no answer",
+    "bad_answer": "bad answer",
+    "not_asked": "not asked",
+}
 
 
 def build(
@@ -30,33 +34,54 @@ def build(
     site: t.Optional[str] = None,
     releases: t.Sequence[t.Mapping[str, t.Any]] = (),
     commitments: t.Sequence[t.Mapping[str, t.Any]] = (),
+    today: t.Optional[datetime.date] = None,
+    since: t.Optional[recheck.Heads] = None,
 ) -> dict[str, t.Any]:
-    """The report of one site, or of all. It holds no time of its own making: ``as_of`` is the last look's.
+    """The report of one site, or of all. It holds no moment of its own making: ``as_of`` is the last look's.
 
+    :param releases: what runs, as ``bound`` gives it
+    :param today: the day on which days left are counted; that of the last look when None
+    :param since: heads that an earlier report found in order; only what came after them is checked then
     :raises InputError: a commitment is not as documented.
     """
     result = summary.accounts(connection, site)
-    covered = summary.coverage(connection, site)
-    problems = ledger.verify(connection)
-    findings = [finding._asdict() for finding in result.findings] + summary.silent(covered)
-    burned, unmatched = burn_down(result.parts, commitments)
-    months = sorted({part.month for part in result.parts if part.month != calendar.ALL})
-    return {
+    known = fleet.known(connection, site)
+    parts = fleet.parts(result.parts, known)
+    used = _used(parts)
+    covered = [_seen(row, used) for row in summary.coverage(connection, site)]
+    problems = ledger.verify(connection) if since is None else recheck.verify(connection, since)
+    as_of = max((row["last_look"] for row in covered), default=None)
+    day = today or datetime.date.fromisoformat((as_of or "2000-01-01")[:10])
+    closed = _closed(covered, known)
+    burned, unmatched = burn.burn_down(parts, commitments, known.adjustments, closed, day)
+    running = [row for row in releases if row.get("site") not in known.states] + fleet.licenses(known.states)
+    held = sorted((_license(row, day) for row in running), key=lambda row: (row["site"], row["host"], row["container"]))
+    silences = advice.stale(_last(covered, known), {name: t.cast(str, fleet.heard_of(name, (), known)) for name in known.imports}, day)
+    told = [finding._asdict() for finding in result.findings] + summary.silent(covered) + unmatched + fleet.findings(known)
+    chain = [{"kind": "chain", "text": problem} for problem in problems]
+    report: dict[str, t.Any] = {
         "format": FORMAT,
-        "sites": sorted({row["site"] for row in covered}),
-        "as_of": max((row["last_look"] for row in covered), default=None),
-        "months": months,
-        "meters": summary.grouped(result.parts, ("service", "meter", "month")),
-        "rows": summary.grouped(result.parts, summary.DIMENSIONS),
+        "sites": sorted({row["site"] for row in covered} | set(known.imports)),
+        "as_of": as_of,
+        "day": day.isoformat(),
+        "months": _months({part.month for part in parts if part.month != calendar.ALL}),
+        "services": _services(parts, closed),
+        "meters": summary.grouped(parts, ("service", "meter", "month")),
+        "totals": summary.grouped(parts, ("site", "service", "resource", "meter")),
+        "by_site": summary.grouped(parts, ("site", "service", "month")),
+        "rows": summary.grouped(parts, summary.DIMENSIONS),
+        "adjustments": known.adjustments,
+        "adjusted": fleet.adjusted(known.adjustments),
         "coverage": covered,
-        "licenses": sorted((_license(release) for release in releases), key=lambda row: (row["host"], row["container"])),
+        "licenses": held,
         "commitments": burned,
-        "findings": findings + unmatched,
-        "chain": {"verified": not problems, "problems": problems, "heads": ledger.heads(connection)},
+        "findings": advice.ordered([*chain, *told, *advice.plans(burned, day), *advice.licenses(held, day), *silences]),
+        "chain": {"verified": not problems, "checked": "all" if since is None else "new", "problems": problems, "heads": ledger.heads(connection)},
     }
+    return {**report, "fleet": fleet.sites(report, known, day)}
 
 
-def bound(deployed: t.Iterable[t.Mapping[str, str]], releases: t.Iterable[t.Mapping[str, t.Any]], today: datetime.date) -> list[dict[str, t.Any]]:
+def bound(deployed: t.Iterable[t.Mapping[str, str]], releases: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
     """Join what runs with what the store knows of its releases: rows for ``releases`` of ``build``.
 
     :param deployed: as ``summary.running`` gives it
@@ -66,81 +91,73 @@ def bound(deployed: t.Iterable[t.Mapping[str, str]], releases: t.Iterable[t.Mapp
     rows = []
     for row in deployed:
         release = known.get(row["release"], {})
-        ends = release.get("expires")
-        days = (datetime.date.fromisoformat(ends) - today).days if ends else None
-        rows.append({**row, "image": release.get("image"), "tag": release.get("tag"), "license_days": days})
+        rows.append({**row, "image": release.get("image"), "tag": release.get("tag"), "license_ends": release.get("expires")})
     return rows
 
 
-def burn_down(parts: t.Sequence[Part], commitments: t.Sequence[t.Mapping[str, t.Any]]) -> tuple[list[dict[str, t.Any]], list[dict[str, t.Any]]]:
-    """Use of each commitment in whole months of its period, and a finding for every meter that no commitment matches.
-
-    :raises InputError: a commitment is not as documented.
-    """
-    result: list[dict[str, t.Any]] = []
-    matched: set[tuple[str, str, str]] = set()
-    for item in commitments:
-        start, end = _day(item, "start"), _day(item, "end")
-        granted = sum((_units(addition) for addition in item.get("added") or ()), _units(item))
-        patterns = item.get("meters") or ["*"]
-        mine = [part for part in parts if part.resource == item.get("resource") and any(fnmatchcase(part.meter, pattern) for pattern in patterns)]
-        matched.update((part.site, part.resource, part.meter) for part in mine)
-        inside = [part for part in mine if part.month != calendar.ALL and start[:7] <= part.month <= end[:7]]
-        used, quantity = total(inside), total(inside, "quantity")
-        result.append(
-            {
-                "resource": str(item.get("resource")),
-                "meters": list(patterns),
-                "start": start,
-                "end": end,
-                "granted": summary.plain(granted),
-                "used": summary.pair(used),
-                "used_quantity": summary.pair(quantity),
-                "left": [summary.plain(granted - used.high), summary.plain(granted - used.low)],
-            }
-        )
-    loose = sorted({(part.site, part.resource, part.meter) for part in parts} - matched) if commitments else []
-    text = "no commitment matches this meter of resource "
-    findings = [
-        {"kind": "no_commitment", "site": where, "host": "", "container": "", "meter": meter, "month": "", "text": text + (resource or "unknown")}
-        for where, resource, meter in loose
-    ]
-    return result, findings
+def _months(found: t.Collection[str]) -> list[str]:
+    """From the first to the last, without a gap."""
+    return calendar.span(max(min(found), calendar.back(max(found), calendar.MAX_MONTHS - 1)), max(found), max(found)) if found else []
 
 
-def as_csv(report: t.Mapping[str, t.Any]) -> bytes:
-    """One line per container, resource, meter and month; a cell that a spreadsheet would take for a formula gets a leading apostrophe."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(CSV_COLUMNS)
-    for row in report["rows"]:
-        texts = [row[name] for name in CSV_COLUMNS[:7]]
-        writer.writerow([*(_safe(text) for text in texts), *row["quantity"], *row["units"]])
-    return stream.getvalue().encode("utf-8")
+def _used(parts: t.Iterable[Part]) -> set[tuple[str, str, str, str]]:
+    return {(part.site, part.host, part.container, part.month) for part in parts}
 
 
-def _safe(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA) else text
+def _seen(row: dict[str, t.Any], used: t.Container[tuple[str, str, str, str]]) -> dict[str, t.Any]:
+    """A row of the coverage with one of STATES for each month."""
+
+    def state(month: str, found: str) -> str:
+        some = (row["site"], row["host"], row["container"], month) in used
+        return {"closed": "closed" if some else "closed_none", "open": "read" if some else "no_usage"}.get(found, found)
+
+    return {**row, "months": {month: state(month, found) for month, found in row["months"].items()}}
 
 
-def _license(release: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    days = release.get("license_days")
-    names = ("host", "container", "service", "image", "tag", "release")
-    return {**{name: str(release.get(name) or "") for name in names}, "license_days": None if days in (None, "") else int(days)}
+def _closed(covered: t.Iterable[t.Mapping[str, t.Any]], known: fleet.Known) -> burn.Closed:
+    """Whether a month can no longer change for all of some places; one that was never asked for there counts as nothing used."""
+    states = {(row["site"], row["host"], row["container"]): row["months"] for row in covered}
+
+    def closed(places: t.Collection[tuple[str, str, str]], month: str) -> bool:
+        found = [states[place].get(month) for place in places if place in states]
+        stated = [fleet.over(place[0], month, known) for place in places if place not in states]
+        return all(stated) and all(state in ("closed", "closed_none", None) for state in found) and (any(found) or any(stated))
+
+    return closed
 
 
-def _day(item: t.Mapping[str, t.Any], key: str) -> str:
-    try:
-        return datetime.date.fromisoformat(str(item.get(key))).isoformat()
-    except ValueError as exc:
-        raise InputError(f"commitment of {item.get('resource')}", f"{key} {item.get(key)!r} is not a day", "write it as YYYY-MM-DD") from exc
+def _services(parts: t.Iterable[Part], closed: burn.Closed) -> list[dict[str, t.Any]]:
+    """Units by service and month, and of all time; ``closed`` where no container can change them any more."""
+    chosen = list(parts)
+    places: dict[str, set[tuple[str, str, str]]] = {}
+    for part in chosen:
+        places.setdefault(part.service, set()).add((part.site, part.host, part.container))
+    months: dict[str, list[dict[str, t.Any]]] = {service: [] for service in places}
+    for row in summary.grouped([part for part in chosen if part.month != calendar.ALL], ("service", "month")):
+        months[row["service"]].append({"month": row["month"], "units": row["units"], "closed": closed(places[row["service"]], row["month"])})
+    return [{"service": row["service"], "total": row["units"], "months": months[row["service"]]} for row in summary.grouped(chosen, ("service",))]
 
 
-def _units(item: t.Mapping[str, t.Any]) -> Decimal:
-    try:
-        value = Decimal(str(item.get("units")))
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite() or value < 0:
-        raise InputError("commitment", f"units {item.get('units')!r} is not a number of units")
-    return value
+def _last(covered: t.Iterable[t.Mapping[str, t.Any]], known: fleet.Known) -> dict[str, t.Optional[str]]:
+    last: dict[str, t.Optional[str]] = dict.fromkeys(known.imports)
+    for row in covered:
+        last[row["site"]] = max(last.get(row["site"]) or "", row["last_look"])
+    return last
+
+
+def _license(release: t.Mapping[str, t.Any], day: datetime.date) -> dict[str, t.Any]:
+    """A row of the table of licenses; the end may be given as a day or as days left, and is None where nobody knows it."""
+    days, ends = release.get("license_days"), release.get("license_ends")
+    if ends:
+        try:
+            days = (datetime.date.fromisoformat(str(ends)) - day).days
+        except ValueError as exc:
+            raise InputError(f"release of {release.get('container')}", f"license end {ends!r} is not a day") from exc
+    elif days not in (None, ""):
+        ends = (day + datetime.timedelta(days=int(days))).isoformat()
+    names = ("site", "host", "container", "service", "image", "tag", "release")
+    return {
+        **{name: str(release.get(name) or "") for name in names},
+        "license_ends": ends or None,
+        "license_days": int(days) if ends and days is not None else None,
+    }

@@ -17,12 +17,13 @@ import typing as t
 import urllib.parse
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder, shared_mode, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import MAX_NAME, dumps, is_exact
 
 FORMAT = 1
 ATTRIBUTES = ("source", "reporter", "service", "container", "release", "resource")  # of an endpoint, besides name and url
+_HELD = 16 * 1024 * 1024  # bytes of documents kept in memory between checking and appending
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}
 
 
@@ -51,7 +52,21 @@ def endpoints_of(containers: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str
     return result
 
 
-_OWN = ("containers", "endpoints", "spool", "closed", "site", "host", "harvest", "months")  # options that the host does not see
+def targets(args: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """Endpoints for ``usage_harvest`` from the options of ``usage_spool``, ``host`` and ``direct`` included."""
+    result = []
+    for container in args.get("containers") or []:
+        url = args["direct"]
+        for name, value in (("host", args["host"]), ("container", container["name"]), ("port", container["port"])):
+            url = url.replace(f"{{{name}}}", str(value))
+        result.append({"host": args["host"], "container": container["name"], "url": url, **{key: container.get(key) for key in ("service", "resource")}})
+    for endpoint in args.get("endpoints") or []:
+        known = {key: endpoint[key] for key in ("url", *ATTRIBUTES) if endpoint.get(key) and key != "container"}
+        result.append({"host": args["host"], "container": endpoint.get("container") or endpoint["name"], **known})
+    return result
+
+
+_OWN = ("containers", "endpoints", "direct", "spool", "closed", "site", "host", "harvest", "months")  # options that the host does not see
 
 
 class Plan(t.NamedTuple):
@@ -94,9 +109,10 @@ class Plan(t.NamedTuple):
 
     def write(self, answer: t.Mapping[str, t.Any]) -> None:
         """Spool ``answer``."""
-        os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+        folder = os.path.dirname(self.path)
+        make_folder(folder)
         text = dumps(document(self.site, self.host, self.harvest, answer, calendar.now()))
-        write_bytes(self.path, text.encode("utf-8"), 0o600)
+        write_bytes(self.path, text.encode("utf-8"), shared_mode(folder, 0o600))
 
 
 def _since(count: t.Any, moment: str) -> t.Optional[str]:
@@ -108,37 +124,60 @@ def _since(count: t.Any, moment: str) -> t.Optional[str]:
     return calendar.back(moment[:7], int(count) - 1)
 
 
+class Waiting(t.NamedTuple):
+    """A document that waits; None where it was not kept in memory."""
+
+    name: str
+    harvest: str
+    spooled_at: str
+    document: t.Optional[dict[str, t.Any]]
+
+
 class Folder:
     """A spool folder on the control node."""
 
     def __init__(self, path: str) -> None:
         self._path = path
 
-    def load(self, site: str) -> tuple[list[tuple[str, dict[str, t.Any]]], list[tuple[str, str]]]:
-        """Documents of ``site`` as (file name, document), oldest first, and refused files as (file name, why). Nothing is moved yet."""
-        good: list[tuple[str, dict[str, t.Any]]] = []
+    def load(self, site: str) -> tuple[list[Waiting], list[tuple[str, str]]]:
+        """Documents of ``site`` that wait, oldest first, and refused files as (file name, why). Nothing is moved yet."""
+        good: list[Waiting] = []
         refused: list[tuple[str, str]] = []
+        held = 0
         names = sorted(os.listdir(self._path)) if os.path.isdir(self._path) else []
         for name in names:
             if not name.endswith(".json") or name.startswith("."):
                 continue
             try:
-                with open(os.path.join(self._path, name), "rb") as stream:
-                    found = load_document(stream.read(), f"spool file {name}")
+                size = os.path.getsize(os.path.join(self._path, name))
+                found = self._read(name)
                 if found["site"] != site:
                     raise InputError(f"spool file {name}", f"of site {found['site']}, not {site}")
-                good.append((name, found))
+                held += size
+                good.append(Waiting(name, found["harvest"], found["spooled_at"], found if held <= _HELD else None))
             except InputError as exc:
                 refused.append((name, str(exc)))
-        return sorted(good, key=lambda item: item[1]["spooled_at"]), refused
+        return sorted(good, key=lambda item: item.spooled_at), refused
 
-    def archive(self, good: t.Iterable[tuple[str, dict[str, t.Any]]], refused: t.Iterable[tuple[str, str]]) -> None:
+    def documents(self, good: t.Iterable[Waiting]) -> t.Iterator[dict[str, t.Any]]:
+        """The documents themselves, read again where there were too many to keep; :raises InputError: one has changed meanwhile."""
+        for item in good:
+            found = item.document or self._read(item.name)
+            if found["harvest"] != item.harvest:
+                raise InputError(f"spool file {item.name}", "changed while it was appended", "run again")
+            yield found
+
+    def _read(self, name: str) -> dict[str, t.Any]:
+        with open(os.path.join(self._path, name), "rb") as stream:
+            return load_document(stream.read(), f"spool file {name}")
+
+    def archive(self, good: t.Iterable[Waiting], refused: t.Iterable[tuple[str, str]]) -> None:
         """Move documents to ``../done/<harvest>/`` and refused files to ``../refused/``."""
         beside = os.path.dirname(os.path.abspath(self._path))
-        moves = [(name, os.path.join(beside, "done", file_name(found["harvest"])[: -len(".json")])) for name, found in good]
+        moves = [(item.name, os.path.join(beside, "done", file_name(item.harvest)[: -len(".json")])) for item in good]
         moves += [(name, os.path.join(beside, "refused")) for name, _why in refused]
         for name, folder in moves:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            make_folder(folder)
             os.replace(os.path.join(self._path, name), os.path.join(folder, name))
 
 
@@ -147,9 +186,9 @@ def write_closed(folder: str, closed: t.Mapping[tuple[str, str, str], t.Mapping[
     hosts: dict[str, dict[str, t.Any]] = {}
     for (_site, host, container), entry in closed.items():
         hosts.setdefault(host, {})[container] = entry
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_folder(folder)
     for host, containers in hosts.items():
-        write_bytes(os.path.join(folder, file_name(host)), dumps(containers).encode("utf-8"), 0o600)
+        write_bytes(os.path.join(folder, file_name(host)), dumps(containers).encode("utf-8"), shared_mode(folder, 0o600))
 
 
 def counts(answer: t.Mapping[str, t.Any]) -> dict[str, int]:
@@ -185,9 +224,14 @@ def silence(endpoints: t.Sequence[t.Mapping[str, t.Any]], months: t.Sequence[str
     return {"endpoints": [_endpoint(endpoint) for endpoint in endpoints], "readings": [], "failures": failures}
 
 
+def answer(endpoints: t.Sequence[t.Mapping[str, t.Any]], readings: list[dict[str, t.Any]], failures: list[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """The answer of a host."""
+    return {"endpoints": [_endpoint(endpoint) for endpoint in endpoints], "readings": readings, "failures": failures}
+
+
 def compact(endpoints: t.Sequence[t.Mapping[str, t.Any]], readings: list[dict[str, t.Any]], failures: list[dict[str, t.Any]]) -> str:
-    """The answer of a host as one string."""
-    return dumps({"endpoints": [_endpoint(endpoint) for endpoint in endpoints], "readings": readings, "failures": failures})
+    """The same as one string."""
+    return dumps(answer(endpoints, readings, failures))
 
 
 def load_answer(text: t.Any, what: str) -> dict[str, t.Any]:

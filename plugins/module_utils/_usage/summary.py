@@ -3,36 +3,204 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read the ledger back: rows for the rules, totals by any column, which months are closed, who was looked at.
 
+Every function takes ``as_of``, a time in UTC: then only what was appended until then counts, so the answer is the same for ever.
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import typing as t
+from decimal import Decimal
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import findings, ledger
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import NOTHING, Interval, Part, Result, account
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import tables
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.findings import Reopened, Seen
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import NOTHING, Events, Interval, Part, Result, account
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import tables
 
-with contextlib.suppress(ImportError):  # schema.IMPORT_ERROR says so
+with contextlib.suppress(ImportError):  # tables.IMPORT_ERROR says so
     import sqlalchemy as sa
 
 DIMENSIONS = ("site", "host", "container", "service", "resource", "meter", "month")
-_ROWS = ("site", "series", "source", "reporter", "service", "meter", "month", "host", "container", "resource", "quantity", "billed_unit")
+COLUMNS = (
+    "site",
+    "series",
+    "quantity",
+    "billed_unit",
+    "host",
+    "container",
+    "resource",
+    "source",
+    "reporter",
+    "service",
+    "meter",
+    "month",
+    "observed_at",
+    "look",
+)
 _ANSWERED = ("usage", "no_usage")
+_CHUNK = 500  # values in one IN list
+Text = t.Optional[str]
 
 
-def accounts(connection: t.Any, site: t.Optional[str] = None) -> Result:
+def accounts(connection: t.Any, site: Text = None, as_of: Text = None) -> Result:
     """Everything the rules say about one site's readings, or all."""
+    with _uncollected():
+        return _accounts(connection, site, as_of)
+
+
+@contextlib.contextmanager
+def _uncollected() -> t.Iterator[None]:
+    """Without the search for cycles: there are none here, and it would walk over all that a million rows leave behind again and again."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _accounts(connection: t.Any, site: Text, as_of: Text) -> Result:
+    events = _events(connection, site, as_of)
+    looks = seen(connection, site, as_of)
+    latest = {place: item.answered_at for place, item in looks.items() if item.answered_at}
+    spans: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for (where, host, container, _scope), item in looks.items():
+        first, last = spans.get((where, host, container), (item.first_at, ""))
+        spans[where, host, container] = (min(first, item.first_at), max(last, item.answered_at or ""))
+    events = events._replace(spans=spans)
+    result = account(_rows(connection, site, as_of, {place[3] for place in events.evidence}), latest, events)
+    reopened = _histories(connection, site, as_of)[1]
+    more = findings.of_looks(result, looks, reopened, events, _settled_places(connection, site, as_of))
+    return result._replace(findings=sorted([*result.findings, *more]))
+
+
+def _rows(connection: t.Any, site: Text, as_of: Text, loud: t.Collection[str]) -> t.Iterator[dict[str, t.Any]]:
+    """Rows for the rules, by site and series; of those that cannot matter only as little is read as it takes to know that."""
     readings = tables().readings
-    query = sa.select(*[readings.c[name] for name in _ROWS]).order_by(readings.c.site, readings.c.series, readings.c.seq)
+    for where in _sites(connection, readings, site):
+        every: set[str] = set()
+        for chunk in _chunks(sorted(loud)):
+            chosen = sa.select(readings.c.series).where(readings.c.site == where, readings.c.source.in_(chunk)).distinct()
+            every.update(connection.execute(chosen).scalars())
+        columns = ("seq", "series", "quantity", "billed_unit", "host", "container", "resource")
+        narrow = sa.select(*[readings.c[name] for name in columns]).order_by(readings.c.seq)
+        kept = turning_points(_stream(connection, _until(narrow, readings, where, as_of)), every)
+        full: list[tuple[t.Any, ...]] = []
+        same: dict[t.Any, t.Any] = {}  # names come again in every row: one of each is enough
+        for chunk in _chunks(kept):
+            query = sa.select(*[readings.c[name] for name in COLUMNS]).where(readings.c.site == where, readings.c.seq.in_(chunk))
+            full.extend(tuple([same.setdefault(value, value) for value in row]) for row in connection.execute(query))
+        full.sort(key=lambda row: (row[1], row[-1]))
+        yield from (dict(zip(COLUMNS, row)) for row in full)
+
+
+def turning_points(rows: t.Iterable[t.Sequence[t.Any]], every: t.Collection[str] = ()) -> list[int]:
+    """Which rows of one site matter to the rules: not those within a run that only grows under one host, container and resource.
+
+    :param rows: (seq, series, quantity, billed unit or None, host, container, resource) by seq; by series the database would have to seek each of a million
+    :param every: series of which every row matters
+    """
+    kept: list[int] = []
+    # Of each series: seq, quantity, units, host, container and resource of its last row, whether that was held back, whether all matter from now on.
+    runs: dict[str, list[t.Any]] = {}
+    for seq, series, quantity, billed, host, container, resource in rows:
+        run = runs.get(series)
+        if run is None:
+            runs[series] = [seq, quantity, billed, host, container, resource, False, series in every]
+            kept.append(seq)
+            continue
+        rising = _rises(run[1], quantity) and _rises(run[2], billed)
+        if rising and resource == run[5] and host == run[3] and container == run[4] and not run[7]:
+            run[6] = True
+        else:
+            if run[6]:
+                kept.append(run[0])
+            kept.append(seq)
+            run[3:] = (host, container, resource, False, run[7] or not rising)
+        run[0], run[1], run[2] = seq, quantity, billed
+    kept.extend(run[0] for run in runs.values() if run[6])
+    return sorted(kept)
+
+
+def _rises(before: Text, now: Text) -> bool:
+    """Whether a decimal string is equal or larger; as text where that tells it, which is nearly always, and takes a third of the time."""
+    if before == now:
+        return True
+    if before is None or now is None:
+        return False
+    return (len(now) == len(before) and now > before and "." not in now) or Decimal(now) >= Decimal(before)
+
+
+def _stream(connection: t.Any, query: t.Any) -> t.Iterable[t.Sequence[t.Any]]:
+    """Rows of a query as they come; from SQLite without SQLAlchemy's own rows around them, which take a third of the time."""
+    if connection.dialect.name != "sqlite":
+        return connection.execution_options(yield_per=2000).execute(query)
+    text = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+    return connection.connection.driver_connection.execute(str(text))
+
+
+def _chunks(values: t.Sequence[t.Any]) -> t.Iterator[t.Sequence[t.Any]]:
+    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
+
+
+def _until(query: t.Any, table: t.Any, site: Text, as_of: Text) -> t.Any:
+    """The query for one site, or all, and for what was appended until ``as_of``."""
     if site:
-        query = query.where(readings.c.site == site)
-    rows = connection.execution_options(yield_per=2000).execute(query)
-    latest = {(row["site"], row["host"], row["container"], row["scope"]): row["answered_at"] for row in looks_summary(connection, site) if row["answered_at"]}
-    return account((dict(zip(_ROWS, row)) for row in rows), latest)
+        query = query.where(table.c.site == site)
+    if as_of:
+        appends = tables().appends
+        ends = sa.select(appends.c.site, sa.func.max(appends.c[f"{table.name}_to"]).label("seq")).where(appends.c.appended_at <= as_of).group_by(appends.c.site)
+        end = ends.subquery()
+        query = query.where(sa.exists().where(end.c.site == table.c.site, table.c.seq <= end.c.seq))
+    return query
+
+
+def _events(connection: t.Any, site: Text, as_of: Text) -> Events:
+    """Looks that evidence about record files came with; the first of each answer stands for all its scopes."""
+    looks = tables().looks
+    names = ("site", "host", "container", "source", "harvest", "recorded_at", "seq", "reason")
+    # Word for word as the index of these few rows has it.
+    query = sa.select(*[looks.c[name] for name in names]).where(sa.text("outcome IN ('usage', 'no_usage') AND reason IS NOT NULL"))
+    query = query.order_by(looks.c.site, looks.c.seq)
+    evidence: dict[tuple[str, str, str, str], list[tuple[int, str, str]]] = {}
+    known = set()
+    for row in connection.execute(_until(query, looks, site, as_of)):
+        if tuple(row[:6]) not in known and row[7] in ledger.EVIDENCE:
+            known.add(tuple(row[:6]))
+            evidence.setdefault(tuple(row[:4]), []).append((row[6], row[7], row[5]))
+    return Events(evidence, {})
+
+
+def seen(connection: t.Any, site: Text = None, as_of: Text = None) -> dict[findings.Scope, Seen]:
+    """The last look, and the last answer, of every container and scope."""
+    looks = tables().looks
+    result: dict[findings.Scope, Seen] = {}
+    # One site at a time, and its name in no key: sorting half a million looks by it as well takes as long again.
+    for where in _sites(connection, looks, site):
+        place = (looks.c.host, looks.c.container, looks.c.scope)
+        ends = (sa.func.max(looks.c.seq), sa.func.min(looks.c.seq), sa.func.max(sa.case((looks.c.outcome.in_(_ANSWERED), looks.c.seq))))
+        newest = sa.select(*place, *[end.label(name) for end, name in zip(ends, ("last", "first", "answered"))]).group_by(*place)
+        ended = _until(newest, looks, where, as_of).subquery()
+        last, first, answered = looks.alias(), looks.alias(), looks.alias()
+        columns = (last.c.recorded_at, last.c.outcome, last.c.reason, first.c.recorded_at)
+        answer = (answered.c.recorded_at, sa.func.coalesce(answered.c.seq, 0), answered.c.outcome, answered.c.observed_at, answered.c.source)
+        query = sa.select(ended.c.host, ended.c.container, ended.c.scope, *columns, *answer)
+        query = query.join(last, sa.and_(last.c.site == where, last.c.seq == ended.c.last))
+        query = query.join(first, sa.and_(first.c.site == where, first.c.seq == ended.c.first))
+        query = query.outerjoin(answered, sa.and_(answered.c.site == where, answered.c.seq == ended.c.answered))
+        for row in connection.execute(query.order_by(ended.c.host, ended.c.container, ended.c.scope)):
+            result[where, row[0], row[1], row[2]] = Seen(*row[3:])
+    return result
+
+
+def _sites(connection: t.Any, table: t.Any, site: Text) -> list[str]:
+    """The one site, or every one that a table has rows of."""
+    return [site] if site else list(connection.execute(sa.select(table.c.site).distinct().order_by(table.c.site)).scalars())
 
 
 def grouped(parts: t.Iterable[Part], by: t.Sequence[str]) -> list[dict[str, t.Any]]:
@@ -65,22 +233,13 @@ def plain(value: t.Any) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def looks_summary(connection: t.Any, site: t.Optional[str] = None) -> list[dict[str, t.Any]]:
+def looks_summary(connection: t.Any, site: Text = None, as_of: Text = None) -> list[dict[str, t.Any]]:
     """Per site, host, container and scope: ``answered_at`` of the last answer, ``outcome`` and ``reason`` of the last look, ``looked_at``."""
-    looks = tables().looks
-    place = (looks.c.site, looks.c.host, looks.c.container, looks.c.scope)
-    answered = sa.func.max(sa.case((looks.c.outcome.in_(_ANSWERED), looks.c.recorded_at)))
-    newest = sa.select(*place, sa.func.max(looks.c.seq).label("seq"), answered.label("answered_at")).group_by(*place)
-    if site:
-        newest = newest.where(looks.c.site == site)
-    last = newest.subquery()
-    columns = (looks.c.site, looks.c.host, looks.c.container, looks.c.scope, looks.c.outcome, looks.c.reason, looks.c.recorded_at, last.c.answered_at)
-    query = sa.select(*columns).join(last, sa.and_(looks.c.site == last.c.site, looks.c.seq == last.c.seq)).order_by(*place)
     names = ("site", "host", "container", "scope", "outcome", "reason", "looked_at", "answered_at")
-    return [dict(zip(names, row)) for row in connection.execute(query)]
+    return [dict(zip(names, (*place, item.outcome, item.reason, item.looked_at, item.answered_at))) for place, item in seen(connection, site, as_of).items()]
 
 
-def running(connection: t.Any, site: t.Optional[str] = None) -> list[dict[str, str]]:
+def running(connection: t.Any, site: Text = None) -> list[dict[str, str]]:
     """Per container its last known release: ``{site, host, container, service, release}``; release is empty when no look told it."""
     looks = tables().looks
     place = (looks.c.site, looks.c.host, looks.c.container)
@@ -94,35 +253,46 @@ def running(connection: t.Any, site: t.Optional[str] = None) -> list[dict[str, s
     return [dict(zip(names, row)) for row in connection.execute(query)]
 
 
-def closed_months(connection: t.Any, site: t.Optional[str] = None) -> dict[tuple[str, str, str], dict[str, t.Any]]:
+def closed_months(connection: t.Any, site: Text = None, as_of: Text = None) -> dict[tuple[str, str, str], dict[str, t.Any]]:
     """Months that were seen equal by two harvests after their end: ``{(site, host, container): {"source", "months"}}``."""
+    return _histories(connection, site, as_of)[0]
+
+
+def _histories(connection: t.Any, site: Text, as_of: Text) -> tuple[dict[tuple[str, str, str], dict[str, t.Any]], list[Reopened]]:
+    """Closed months, and those that had been closed before they changed."""
     looks = tables().looks
     names = ("site", "host", "container", "scope", "source", "harvest", "recorded_at", "meaning_sha256", "seq")
     query = sa.select(*[looks.c[name] for name in names]).where(looks.c.scope != calendar.ALL, looks.c.outcome.in_(_ANSWERED))
     query = query.where(looks.c.recorded_at > looks.c.scope + "-32")  # sorts behind every day of the month
-    if site:
-        query = query.where(looks.c.site == site)
+    query = query.order_by(looks.c.site, looks.c.host, looks.c.container, looks.c.scope, looks.c.seq)
     result: dict[tuple[str, str, str], dict[str, t.Any]] = {}
-    rows = connection.execute(query.order_by(looks.c.site, looks.c.host, looks.c.container, looks.c.scope, looks.c.seq))
+    reopened: list[Reopened] = []
+    rows = connection.execute(_until(query, looks, site, as_of))
     for (where, host, container, month), group in itertools.groupby(rows, key=lambda row: tuple(row[:4])):
-        last = list(group)[-2:]
-        if len(last) == 2 and _settled(month, *last):
-            entry = result.setdefault((where, host, container), {"source": last[1].source, "months": []})
-            if entry["source"] != last[1].source:
+        answers = list(group)
+        settled = [_settled(month, *pair) for pair in zip(answers, answers[1:])]
+        if True in settled:
+            closing = answers[settled.index(True) + 1]
+            changed = next((row for row in answers[answers.index(closing) + 1 :] if _differs(closing, row)), None)
+            if changed is not None:
+                reopened.append(Reopened((where, host, container), month, closing.recorded_at, changed.recorded_at))
+        if settled and settled[-1]:
+            entry = result.setdefault((where, host, container), {"source": answers[-1].source, "months": []})
+            if entry["source"] != answers[-1].source:
                 # A new output folder: what was closed under the former one is asked again.
-                entry.update(source=last[1].source, months=[])
+                entry.update(source=answers[-1].source, months=[])
             entry["months"].append(month)
-    return result
+    return result, reopened
 
 
-def coverage(connection: t.Any, site: t.Optional[str] = None) -> list[dict[str, t.Any]]:
+def coverage(connection: t.Any, site: Text = None, as_of: Text = None) -> list[dict[str, t.Any]]:
     """Per container: ``last_look``, ``last_answer`` (or None), ``problem`` of the last look at all time (or None), and ``months``.
 
     A month is ``closed``, ``open`` (answered, may still change) or the outcome of the last look when it never answered.
     """
-    closed = closed_months(connection, site)
+    closed = closed_months(connection, site, as_of)
     result = []
-    for place, group in itertools.groupby(looks_summary(connection, site), key=lambda row: (row["site"], row["host"], row["container"])):
+    for place, group in itertools.groupby(looks_summary(connection, site, as_of), key=lambda row: (row["site"], row["host"], row["container"])):
         rows = list(group)
         done = set(closed.get(place, {}).get("months", ()))
         always = [row for row in rows if row["scope"] == calendar.ALL]
@@ -153,6 +323,34 @@ def silent(covered: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]
 def _settled(month: str, first: t.Any, second: t.Any) -> bool:
     same = first.meaning_sha256 == second.meaning_sha256 and first.source == second.source
     return same and first.harvest != second.harvest and calendar.is_over(month, first.recorded_at)
+
+
+def adjustments(connection: t.Any, site: Text = None, as_of: Text = None) -> list[dict[str, t.Any]]:
+    """Rows of ``adjustments`` in the order in which they were entered."""
+    table = tables().adjustments
+    query = _until(sa.select(table).order_by(table.c.site, table.c.seq), table, site, as_of)
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def ledgers(connection: t.Any, site: Text = None, as_of: Text = None) -> list[dict[str, t.Any]]:
+    """The ledger of each site: its last ``id``, when and why it was begun, and the id before it."""
+    table = tables().ledgers
+    names = ("site", "id", "opened_at", "predecessor", "reason")
+    query = sa.select(*[table.c[name] for name in names]).order_by(table.c.site, table.c.number)
+    if site:
+        query = query.where(table.c.site == site)
+    if as_of:
+        query = query.where(table.c.opened_at <= as_of)
+    return list({row[0]: dict(zip(names, row)) for row in connection.execute(query)}.values())
+
+
+def _differs(first: t.Any, second: t.Any) -> bool:
+    return first.source == second.source and first.meaning_sha256 != second.meaning_sha256
+
+
+def _settled_places(connection: t.Any, site: Text, as_of: Text) -> set[tuple[str, str, str]]:
+    """Containers that an adjustment names: somebody has said what became of them."""
+    return {(row["site"], row["host"], row["container"]) for row in adjustments(connection, site, as_of) if row["kind"] == "dead_host"}
 
 
 def _where(part: Part) -> tuple[str, ...]:

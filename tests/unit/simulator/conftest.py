@@ -13,6 +13,7 @@ import sys
 import time
 import typing as t
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -28,6 +29,9 @@ _RESOURCES = {
     "speech-unapproved": ("SpeechServices", "DC0", False, 30),
     "translator": ("TextTranslation", "DC0", True, 30),
     "language": ("TextAnalytics", "DC0", True, 30),
+    "vision": ("ComputerVision", "DC0", True, 30),
+    "forms": ("FormRecognizer", "DC0", True, 30),
+    "luis": ("LUIS", "DC0", True, 30),
 }
 
 
@@ -44,15 +48,36 @@ class Running:
     def __init__(self, process: subprocess.Popen[str], port: int) -> None:
         self.process, self.port = process, port
 
-    def request(self, path: str, body: bytes | t.Any = None, kind: str = "application/json") -> tuple[int, str]:
-        """Status and text of a GET, or of a POST when there is a body."""
+    def send(self, path: str, body: bytes | t.Any = None, kind: str = "application/json", method: str = "", **headers: str) -> tuple[int, t.Any, bytes]:
+        """Status, headers and body of a GET, or of a POST when there is a body, or of another method."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, {"Content-Type": kind} if data is not None else {})
+        given = {name.replace("_", "-"): value for name, value in headers.items()} | ({"Content-Type": kind} if data is not None else {})
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, given, method=method or None)
         try:
             with _DIRECT.open(request, timeout=10) as answer:
-                return answer.status, answer.read().decode()
+                return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
+            return error.code, error.headers, error.read()
+
+    def request(self, path: str, body: bytes | t.Any = None, kind: str = "application/json", **headers: str) -> tuple[int, str]:
+        """Status and text of a GET, or of a POST when there is a body."""
+        status, _headers, data = self.send(path, body, kind, **headers)
+        return status, data.decode(errors="replace")
+
+    def later(self, path: str, body: bytes | t.Any, kind: str = "application/json") -> t.Any:
+        """The result of a request that is answered by 202 and an address."""
+        status, headers, text = self.send(path, body, kind)
+        assert status == 202, (status, text)
+        where = urllib.parse.urlsplit(headers["Operation-Location"])
+        end = time.monotonic() + 10
+        while (found := self.json(f"{where.path}?{where.query}"))["status"] in ("running", "notStarted"):
+            assert time.monotonic() < end, found
+            time.sleep(0.02)
+        return found
+
+    def used(self) -> dict[str, float]:
+        """Meter to quantity over all time."""
+        return {meter["name"].rpartition(".")[2]: meter["quantity"] for meter in self.json("/records/usage-logs/")["meters"]}
 
     def json(self, path: str, body: t.Any = None) -> t.Any:
         """The parsed body of an answer that must be 200."""
@@ -85,26 +110,45 @@ class Box:
 
     def __init__(self, folder: Path, azure: str) -> None:
         self.azure = azure
-        self.license, self.output, self.models = (folder / name for name in ("license", "output", "models"))
-        for path in (self.license, self.output, self.models):
+        self.license, self.output, self.models, self.share = (folder / name for name in ("license", "output", "models", "share"))
+        for path in (self.license, self.output, self.models, self.share):
             path.mkdir()
         self._folder = folder
         self.running: list[Running] = []
 
-    def _begin(self, service: str, version: str, settings: dict[str, str], switches: dict[str, str]) -> tuple[subprocess.Popen[str], int]:
+    def other(self, name: str) -> Box:
+        """Folders for another container of this host."""
+        folder = self._folder / name
+        folder.mkdir()
+        made = Box(folder, self.azure)
+        made.running = self.running
+        return made
+
+    def _begin(
+        self, service: str, version: str, settings: dict[str, str], switches: dict[str, str], repository: str = "", words: tuple[str, ...] = ()
+    ) -> tuple[subprocess.Popen[str], int]:
         from images import service_json
 
         description = self._folder / f"{service}-{version}.json"
-        description.write_text(json.dumps(service_json(service, version)))
+        description.write_text(json.dumps(service_json(service, version, repository)))
         port = free_port()
         environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "SIM_SERVICE": str(description), "SIM_PORT": str(port)}
-        environment |= {"SIM_ADDRESS": "127.0.0.1", "SIM_MODELS": str(self.models), "SIM_READY_AFTER": "0", "SIM_HOSTNAME": "host-a", **switches}
-        argv = [sys.executable, str(SIMULATOR / "service.py"), *(f"{name}={value}" for name, value in settings.items())]
+        environment |= {"SIM_ADDRESS": "127.0.0.1", "SIM_MODELS": str(self.models), "SIM_READY_AFTER": "0", "SIM_HOSTNAME": "host-a"}
+        environment |= {"SIM_CPU": "off", **switches}
+        argv = [sys.executable, "-S", str(SIMULATOR / "service.py"), *words, *(f"{name}={value}" for name, value in settings.items())]
         return subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True), port
 
-    def run(self, settings: dict[str, str], service: str = "speech_to_text", version: str = "4.9.0", **switches: str) -> tuple[int, str]:
-        """Exit status and all output of a run that must end by itself."""
-        process, _port = self._begin(service, version, settings, switches)
+    def run(
+        self,
+        settings: dict[str, str],
+        service: str = "speech_to_text",
+        version: str = "4.9.0",
+        repository: str = "",
+        words: tuple[str, ...] = (),
+        **switches: str,
+    ) -> tuple[int, str]:
+        """Exit status and all output of a run that must end by itself; ``words`` are arguments that are no settings."""
+        process, _port = self._begin(service, version, settings, switches, repository, words)
         try:
             output = "".join(process.communicate(timeout=15))
         except subprocess.TimeoutExpired:
@@ -112,11 +156,24 @@ class Box:
             raise
         return process.returncode, output
 
-    def start(self, settings: dict[str, str] | None = None, service: str = "speech_to_text", version: str = "4.9.0", **switches: str) -> Running:
+    def start(
+        self, settings: dict[str, str] | None = None, service: str = "speech_to_text", version: str = "4.9.0", repository: str = "", **switches: str
+    ) -> Running:
         """A container that answers; offline settings unless told otherwise."""
-        running = Running(*self._begin(service, version, self.offline() if settings is None else settings, switches))
+        running = Running(*self._begin(service, version, self.offline() if settings is None else settings, switches, repository))
         self.running.append(running)
-        running.until("/")
+        running.until("/", holding="")
+        return running
+
+    def up(self, resource: str, service: str, version: str = "1", repository: str = "", **more: str) -> Running:
+        """A licensed container that is ready; names in ``more`` are settings, those that begin with SIM_ switches."""
+        switches = {name: value for name, value in more.items() if name.startswith("SIM_")}
+        settings = {name: value for name, value in more.items() if name not in switches}
+        terms = {"rai_terms": "accept"} if service == "summarization" else {}
+        status, output = self.run(self.download(resource, **terms), service, version, repository)
+        assert status == 0, output
+        running = self.start(self.offline(**terms, **settings), service, version, repository, **switches)
+        running.until("/ready")
         return running
 
     def online(self, resource: str, **more: str) -> dict[str, str]:

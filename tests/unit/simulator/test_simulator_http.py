@@ -13,8 +13,6 @@ import wave
 
 import pytest
 
-LANGUAGE: t.Any = {"service": "sentiment", "version": "3.0-en"}
-TRANSLATOR: t.Any = {"service": "text_translation", "version": "1.0.842"}
 SPEECH = "/speech/recognition/conversation/cognitiveservices/v1?language=en-US"
 SECONDS = "CognitiveServices.SpeechToText.Container.AudioSeconds"
 NON_METERED = "Container is non-metered and does not require an API Key."
@@ -100,22 +98,57 @@ def test_usage_survives_and_sums_over_hostnames(speech: t.Any, licensed: t.Any) 
     assert own.json("/records/usage-logs/")["meters"] == [{"name": SECONDS, "quantity": 1}]
 
 
-@pytest.mark.parametrize(("switch", "status"), [("404", 404), ("400", 400), ("empty", 200)])
+@pytest.mark.parametrize(("switch", "status"), [("404", 404), ("400", 400), ("empty", 200), ("zero", 200), ("204", 204)])
 def test_empty_month(licensed: t.Any, switch: str, status: int) -> None:
     running = licensed.start(SIM_EMPTY_MONTH=switch)
     running.until("/ready")
     found, text = running.request("/records/usage-logs/01/2020")
     assert found == status
-    assert found != 200 or json.loads(text)["meters"] == []
+    assert found != 200 or json.loads(text)["meters"] == {"empty": [], "zero": [{"name": SECONDS, "quantity": 0}]}[switch]
     assert running.json("/records/usage-logs/")["meters"] == []
 
 
-def test_only_unpadded_months(licensed: t.Any) -> None:
-    running = licensed.start(SIM_UNPADDED_ONLY="1", SIM_NOW="2026-03-05T00:00:00Z", SIM_EXPIRED="refuse_start")
+@pytest.mark.parametrize(("switch", "padded", "unpadded"), [("", 200, 404), ("only", 404, 200), ("both", 200, 200)])
+def test_spelling_of_months(licensed: t.Any, switch: str, padded: int, unpadded: int) -> None:
+    running = licensed.start(SIM_UNPADDED=switch, SIM_NOW="2026-03-05T00:00:00Z")
     running.until("/ready")
     running.request(SPEECH, wav(1), "audio/wav")
-    assert running.request("/records/usage-logs/03/2026")[0] == 404
-    assert running.json("/records/usage-logs/3/2026")["meters"] == [{"name": SECONDS, "quantity": 1}]
+    for month, status in (("03", padded), ("3", unpadded)):
+        found, text = running.request(f"/records/usage-logs/{month}/2026")
+        assert found == status
+        assert found != 200 or json.loads(text)["meters"] == [{"name": SECONDS, "quantity": 1}]
+
+
+@pytest.mark.parametrize(("switch", "month"), [("utc", "02"), ("local", "03")])
+def test_month_is_that_of_utc_or_of_the_container(licensed: t.Any, switch: str, month: str) -> None:
+    running = licensed.start(SIM_MONTH_ZONE=switch, SIM_NOW="2026-02-28T23:30:00Z", TZ="EAST-9")
+    running.until("/ready")
+    running.request(SPEECH, wav(1), "audio/wav")
+    assert running.json(f"/records/usage-logs/{month}/2026")["meters"] == [{"name": SECONDS, "quantity": 1}]
+    assert running.request(f"/records/usage-logs/{'03' if month == '02' else '02'}/2026")[0] == 404
+
+
+@pytest.mark.parametrize(("switch", "pattern"), [("lines", "usage-*.jsonl"), ("binary", "usage-*.bin"), ("files", "2???/*/*.json")])
+def test_forms_of_records(licensed: t.Any, switch: str, pattern: str) -> None:
+    for total in (1, 2):
+        running = licensed.start(SIM_RECORDS=switch)
+        running.until("/ready")
+        running.request(SPEECH, wav(1), "audio/wav")
+        assert running.json(MONTH)["meters"] == [{"name": SECONDS, "quantity": total}]
+        running.stop()
+    files = [path for path in licensed.output.rglob("*") if path.is_file()]
+    assert files == list((licensed.output / "speechtotext" / "host-a").glob(pattern))
+    assert (switch == "binary") == (b"AudioSeconds" not in files[0].read_bytes())
+
+
+def test_total_over_the_whole_mount(speech: t.Any, licensed: t.Any) -> None:
+    foreign = licensed.output / "sentiment" / "host-a" / "usage-2026-01.jsonl"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text('{"time": "2026-01-01T00:00:00", "meter": "Foreign", "quantity": "7"}\n')
+    assert [meter["name"] for meter in speech.json("/records/usage-logs/")["meters"]] == [SECONDS]
+    whole = licensed.start(SIM_SUM="mount")
+    whole.until("/ready")
+    assert [meter["name"] for meter in whole.json("/records/usage-logs/")["meters"]] == [SECONDS, "Foreign"]
 
 
 @pytest.mark.parametrize(("switch", "meters"), [("empty", []), ("partial", [{"name": SECONDS, "quantity": 0.75}])])
@@ -124,40 +157,3 @@ def test_wrong_totals_while_starting(speech: t.Any, licensed: t.Any, switch: str
     running = licensed.start(SIM_READY_AFTER="600", SIM_PARTIAL_WHILE_STARTING=switch)
     assert running.json("/records/usage-logs/")["meters"] == meters
     assert running.json(MONTH)["meters"] == meters
-
-
-def test_sentiment(box: t.Any) -> None:
-    assert box.run(box.download("language"), **LANGUAGE)[0] == 0
-    running = box.start(**LANGUAGE)
-    running.until("/ready")
-    path = "/text/analytics/v3.1/sentiment"
-    answer = running.json(path, {"documents": [{"id": "1", "language": "en", "text": "Lovely."}, {"id": "2", "text": "x" * 1001}]})
-    assert [row["sentiment"] for row in answer["documents"]] == ["positive", "positive"]
-    for wrong in ({}, {"documents": []}, {"documents": [{"text": "no id"}]}, [1], b"{"):
-        assert running.request(path, wrong)[0] == 400
-    assert [meter["quantity"] for meter in running.json("/records/usage-logs/")["meters"]] == [3]
-
-
-def test_translator_meters_characters_and_billed_units(box: t.Any) -> None:
-    _status, output = box.run(box.download("translator", Languages="en,fr"), **TRANSLATOR)
-    captured = {name: output.split(f"-e {name}=")[1].split()[0] for name in ("MODELS", "TRANSLATORSYSTEMCONFIG")}
-    running = box.start(box.offline(**captured), **TRANSLATOR)
-    running.until("/ready")
-    path = "/translate?api-version=3.0&from=en&to=fr"
-    assert running.json(path, [{"Text": "Hello"}])[0]["translations"][0]["to"] == "fr"
-    for wrong in ([], {}, [{"Txt": "Hello"}], b"["):
-        assert running.request(path, wrong)[0] == 400
-    assert running.request("/translate?to=fr", [{"Text": "Hello"}])[0] == 400
-
-    form = b'--b\r\nContent-Disposition: form-data; name="document"; filename="a.txt"\r\n\r\nabcde\r\n--b--\r\n'
-    path = "/translator/document:translate?api-version=2024-05-01&targetLanguage=fr"
-    assert running.request(path, form, "multipart/form-data; boundary=b")[0] == 200
-    assert running.request(path, b"--b--", "multipart/form-data; boundary=b")[0] == 400
-
-    report = running.json("/records/usage-logs/")
-    assert report["type"] == "CommerceUsageResponse"
-    prefix = "CognitiveServices.TextTranslation.Container."
-    assert report["meters"] == [
-        {"name": prefix + "OneDocumentTranslatedCharacters", "quantity": 5, "billedUnit": 7.5},
-        {"name": prefix + "TranslatedCharacters", "quantity": 5, "billedUnit": 5},
-    ]

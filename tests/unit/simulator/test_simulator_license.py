@@ -178,15 +178,6 @@ def test_online_run_with_good_and_bad_key(box: t.Any) -> None:
     assert status == 503 and "Invalid" in text
 
 
-def test_custom_models_come_first_and_bind_the_license(box: t.Any) -> None:
-    custom: t.Any = {"service": "custom_speech_to_text", "version": "4.9.0"}
-    box.start(box.online("speech", ModelId="model-1"), **custom).until("/ready")
-    assert box.run(box.download(), **custom)[0] == 0
-    box.start(box.offline(), **custom).until("/ready")
-    next(box.models.glob("model-1/*")).write_bytes(b"other")
-    assert NO_LICENSE in box.run(box.offline(), **custom)[1]
-
-
 def test_container_that_stays_after_the_download(box: t.Any) -> None:
     process, _port = box._begin("speech_to_text", "4.9.0", box.download(), {"SIM_AFTER_DOWNLOAD": "stay"})
     assert process.stdout.readline().startswith("License downloaded")

@@ -92,3 +92,8 @@ def test_items_without_a_license(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_a_switch_needs_no_license_and_takes_none_from_the_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     args = {"state": "current", "releases": [{"container": "a", "release": "0" * 16}], "license_content": {"a": "x"}}
     assert "license_content" not in run(args, [], monkeypatch, tmp_path)
+
+
+def test_a_release_without_license_needs_no_vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    item = {"container": "proxy", "release": release(Image(b"x"), license=None), "license": None}
+    assert run({"releases": [item]}, [], monkeypatch, tmp_path)["license_content"] == {}

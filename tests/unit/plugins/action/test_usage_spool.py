@@ -104,3 +104,10 @@ def test_missing_options_are_named_before_anything_is_written(args: dict[str, t.
     assert name in action.start()["msg"]
     assert action.sent == {}
     assert not folder.exists()
+
+
+def test_with_direct_no_host_is_asked_and_nothing_is_spooled(args: dict[str, t.Any]) -> None:
+    action = Action({**args, "direct": "http://h1:{port}"}, good)
+    result = action.start()
+    assert [target["url"] for target in result["targets"]] == ["http://h1:5001"]
+    assert action.sent == {} and not Path(args["spool"]).exists()

@@ -19,8 +19,8 @@ RAW = {"name": "a", "service": "sentiment", "tag": "3.0-en", "port": 5001, "reso
 @pytest.fixture
 def lookup(monkeypatch: pytest.MonkeyPatch) -> LookupModule:
     found = LookupModule(templar=types.SimpleNamespace(template=lambda value: value))
-    chosen = {"unique": True, "allow_latest": False}
-    monkeypatch.setattr(found, "set_options", lambda var_options, direct: chosen.update(direct))
+    chosen = {"unique": True, "allow_latest": False, "entries": False}
+    monkeypatch.setattr(found, "set_options", lambda var_options, direct: chosen.update(entries=False) or chosen.update(direct))
     monkeypatch.setattr(found, "get_option", lambda name: chosen[name])
     return found
 
@@ -41,3 +41,10 @@ def test_errors_are_ansibles(lookup: LookupModule, terms: list[str], change: dic
 def test_options_come_from_the_call(lookup: LookupModule) -> None:
     bare = {key: value for key, value in RAW.items() if key not in ("name", "port")}
     assert len(lookup.run([], {"azure_ai_containers": [bare, bare]}, unique=False)) == 1
+
+
+def test_entries_come_with_the_containers(lookup: LookupModule) -> None:
+    override = {"sentiment": {"variants": [{"when": {}, "repository": "azure-cognitive-services/other"}]}}
+    (item,) = lookup.run([], {"azure_ai_containers": [RAW], "azure_ai_catalog": override}, entries=True)
+    assert item["entry"]["repository"] == "azure-cognitive-services/other" and item["entry"]["registry"] and "variants" not in item["entry"]
+    assert "entry" not in lookup.run([], {"azure_ai_containers": [RAW]})[0]

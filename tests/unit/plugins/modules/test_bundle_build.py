@@ -3,14 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import types
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import verify
-from ansible_collections.airgap.azure_ai.plugins.modules import bundle_build
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle, verify
+from ansible_collections.airgap.azure_ai.plugins.modules import bundle_build, bundle_import
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
 
@@ -67,3 +69,103 @@ def test_bad_input_is_one_line(options: dict, capsys: pytest.CaptureFixture[str]
 
 def test_no_license_is_told(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
     assert kit.LICENSE.decode().splitlines()[1] not in str(kit.run_module(bundle_build, capsys, **options))
+
+
+def _send_holdings(options: dict, tmp_path: Path, bundle: str, capsys: pytest.CaptureFixture[str]) -> dict:
+    """Let the site take the bundle in; options for the next build on what it sends out."""
+    keys = tmp_path / "keys"
+    done = kit.run_module(
+        bundle_import,
+        capsys,
+        path=bundle,
+        store=str(tmp_path / "site"),
+        site=kit.SITE,
+        allowed_signers=str(keys / "signers"),
+        outbox=str(tmp_path / "carried" / "monday"),
+        signing_key=str(keys / "site"),
+    )
+    assert done["written"] == ["holdings.json"]
+    return {**options, "holdings": str(tmp_path / "carried"), "allowed_signers": str(keys / "signers")}
+
+
+def test_a_bundle_on_holdings_leaves_out_what_the_site_has(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    first = kit.run_module(bundle_build, capsys, **{**options, "selectors": options["selectors"][:1]})
+    lean = _send_holdings(options, tmp_path, first["path"], capsys)
+    built = kit.run_module(bundle_build, capsys, **lean)
+    assert built["changed"] and built["sequence"] == 2 and built["base"]["kind"] == "holdings" and built["base"]["counter"] == 1
+    assert built["carried_bytes"] < built["bytes"] and " of " in built["msg"] and built["notes"] == []
+    assert sum(map(len, kit.blobs(built["path"]).values())) == built["carried_bytes"] == built["contents"]["carried_bytes"]
+    assert not kit.run_module(bundle_build, capsys, **lean)["changed"]
+    on_former = kit.run_module(bundle_build, capsys, check=True, **{**options, "former": first["path"], "allowed_signers": lean["allowed_signers"]})
+    assert not on_former["changed"]  # the last one brings as much
+    whole = kit.run_module(bundle_build, capsys, **options)
+    assert whole["changed"] and whole["sequence"] == 3 and whole["base"] is None and "leaves out more than the site holds" in whole["msg"]
+    assert not kit.run_module(bundle_build, capsys, **lean)["changed"]  # the complete one does as well
+
+
+def test_once_taken_in_the_same_bundle_is_not_built_again(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    first = kit.run_module(bundle_build, capsys, **options)
+    lean = _send_holdings(options, tmp_path, first["path"], capsys)
+    assert not kit.run_module(bundle_build, capsys, **lean)["changed"]
+
+
+def test_what_a_site_misses_goes_along_by_file_and_by_code(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    first = kit.run_module(bundle_build, capsys, **{**options, "selectors": options["selectors"][:1]})
+    lean = _send_holdings(options, tmp_path, first["path"], capsys)
+    second = kit.run_module(bundle_build, capsys, **lean)
+    left = [blob["digest"] for blob in json.loads(Path(second["path"], "bundle.json").read_bytes())["blobs"] if not blob["carried"]]
+    Path(tmp_path, "site", "blobs", "sha256", left[0][7:]).unlink()
+    keys, inbox = tmp_path / "keys", {"store": str(tmp_path / "site"), "site": kit.SITE, "allowed_signers": str(tmp_path / "keys" / "signers")}
+    asked = kit.run_module(bundle_import, capsys, **inbox, path=second["path"], outbox=str(tmp_path / "out"), signing_key=str(keys / "site"))
+    assert asked["failed"] and "builds on 1 blob " in asked["msg"]
+    code = json.loads((tmp_path / "out" / "missing.json").read_bytes())["code"]
+    assert code in asked["msg"]
+    by_code = kit.run_module(bundle_build, capsys, check=True, **lean, missing=code)
+    third = kit.run_module(bundle_build, capsys, **lean, missing=str(tmp_path / "out" / "missing.json"))
+    assert list(kit.blobs(third["path"])) == [left[0][7:]] and third["carried_bytes"] == by_code["carried_bytes"]
+    done = kit.run_module(
+        bundle_import, capsys, **inbox, path=second["path"], beside=[third["path"]], outbox=str(tmp_path / "out"), signing_key=str(keys / "site")
+    )
+    assert done["changed"] and not (tmp_path / "out" / "missing.json").exists() and not (tmp_path / "out" / "missing.json.sig").exists()
+    last = kit.run_module(bundle_import, capsys, **inbox, path=third["path"])
+    assert last["copied"] == 0 and last["sequence"] == 3
+
+
+def test_bases_need_a_signers_file_and_one_of_them_is_enough(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "without allowed_signers" in kit.run_module(bundle_build, capsys, **options, holdings=str(tmp_path))["msg"]
+    both = kit.run_module(bundle_build, capsys, **options, holdings=str(tmp_path), former=str(tmp_path), allowed_signers=str(tmp_path))
+    assert both["failed"] and "mutually exclusive" in both["msg"]
+
+
+def test_an_earlier_format_on_demand(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    new = kit.run_module(bundle_build, capsys, **options)
+    old = kit.run_module(bundle_build, capsys, **options, format=1)
+    assert old["changed"] and old["sequence"] == 2 and "format 1 is wanted" in old["msg"]
+    assert json.loads(Path(old["path"], "bundle.json").read_bytes())["format"] == 1 and new["bytes"] == old["bytes"]
+    assert not kit.run_module(bundle_build, capsys, **options)["changed"]  # a site that reads 2 reads 1
+
+
+def test_damage_is_found_by_full_alone_when_it_hides(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    kit.run_module(bundle_build, capsys, **options)
+    path = max(Path(options["store"], "blobs", "sha256").iterdir(), key=lambda found: found.stat().st_size)
+    before = path.stat()
+    path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    shutil.rmtree(options["dest"])
+    result = kit.run_module(bundle_build, capsys, **options, full=True)
+    assert result["failed"] and path.name in result["msg"] and "set aside" in result["msg"]
+
+
+def test_room_is_looked_at_before_the_first_byte(options: dict, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.stat
+
+    def elsewhere(path: str, *arguments: object, **more: object) -> object:
+        found = real(path, *arguments, **more)
+        return types.SimpleNamespace(st_dev=found.st_dev + (path == options["dest"]), st_mode=found.st_mode)
+
+    monkeypatch.setattr(bundle.os, "stat", elsewhere)
+    monkeypatch.setattr(bundle.os, "statvfs", lambda _path: types.SimpleNamespace(f_bavail=1, f_frsize=512))
+    result = kit.run_module(bundle_build, capsys, **options)
+    assert result["failed"] and "free are 512 B (512)" in result["msg"] and "needs" in result["msg"]
+    monkeypatch.undo()
+    assert [name for name in os.listdir(options["dest"]) if name != ".lock"] == []

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, delta, verified
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.modules import bundle_import
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
@@ -65,3 +68,45 @@ def test_damage_is_one_line_and_not_remembered(options: dict, capsys: pytest.Cap
     assert not os.path.exists(os.path.join(options["store"], "holdings.json")) and not os.path.exists(options["outbox"])
     path.write_bytes(kit.LICENSE)
     assert kit.run_module(bundle_import, capsys, **options)["copied"] == 1
+
+
+def test_a_blob_that_went_bad_in_the_store_comes_again(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    kit.run_module(bundle_import, capsys, **options)
+    path = max((Path(options["store"]) / "blobs" / "sha256").iterdir(), key=lambda found: found.stat().st_size)
+    good, before = path.read_bytes(), path.stat()
+    path.write_bytes(bytes(byte ^ 1 for byte in good))
+    again = kit.run_module(bundle_import, capsys, **options)
+    assert again["copied"] == 1 and path.read_bytes() == good
+    before = path.stat()
+    path.write_bytes(bytes(byte ^ 1 for byte in good))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # damage that keeps size, time and inode
+    assert kit.run_module(bundle_import, capsys, **options)["copied"] == 0
+    assert kit.run_module(bundle_import, capsys, **options, full=True)["copied"] == 1 and path.read_bytes() == good
+
+
+def test_a_store_that_was_imported_is_not_read_again(options: dict, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    kit.run_module(bundle_import, capsys, **options)
+    monkeypatch.setattr(verified, "copy_hashing", None)
+    again = kit.run_module(bundle_import, capsys, **options)
+    assert not again["changed"] and "imported before" in again["msg"]
+
+
+def test_two_signatures_when_two_are_required(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    result = kit.run_module(bundle_import, capsys, **options, signatures_required=2)
+    assert result["failed"] and "1 of the 2 signatures required" in result["msg"] and not os.path.exists(options["store"])
+
+
+def test_holdings_do_not_claim_what_got_lost(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    kit.run_module(bundle_import, capsys, **options)
+    bundles = Bundles(str(tmp_path / "bundles"), Store(str(tmp_path / "store")))
+    whole = kit.compose(Store(str(tmp_path / "store")), sequence=2)
+    keys = kit.Keys(str(tmp_path / "keys" / "builder"), options["signing_key"], options["allowed_signers"])
+    lost = whole["blobs"][0]["digest"]
+    (Path(options["store"]) / "blobs" / "sha256" / lost[7:]).unlink()
+    path = bundles.build(delta.lean(whole, delta.on_bundle(whole)), keys.builder)
+    planned = kit.run_module(bundle_import, capsys, check=True, **{**options, "path": path})
+    assert planned["failed"] and not (tmp_path / "outbox" / "missing.json").exists()
+    kit.run_module(bundle_import, capsys, **{**options, "path": path})
+    missing, _data = carried.document(str(tmp_path / "outbox" / "missing.json"), "missing", keys.trust)
+    base, _notes = carried.holdings(str(tmp_path / "outbox"), kit.SITE, keys.trust)
+    assert missing["blobs"] == [lost] and base is not None and lost not in base.held and len(base.held) == len(whole["blobs"]) - 1

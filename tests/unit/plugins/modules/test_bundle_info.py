@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.modules import bundle_info
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
 
 
 @pytest.fixture
@@ -44,3 +45,32 @@ def test_nothing_is_told_of_a_bundle_without_trust(options: dict, capsys: pytest
 def test_no_bundle_is_a_failure(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     result = kit.run_module(bundle_info, capsys, **{**options, "path": str(tmp_path / "nothing")})
     assert result["failed"] and "no such folder" in result["msg"]
+
+
+def test_a_layout_and_a_page_are_written_once(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    wanted = {**options, "layout": str(tmp_path / "scan"), "page": str(tmp_path / "page.html")}
+    result = kit.run_module(bundle_info, capsys, check=True, **wanted)
+    assert result["changed"] and result["written"] == [wanted["layout"], wanted["page"]] and not Path(wanted["layout"]).exists()
+    assert kit.run_module(bundle_info, capsys, **wanted)["written"] == result["written"]
+    assert (tmp_path / "scan" / "index.json").is_file() and "Nothing is wrong" in (tmp_path / "page.html").read_text()
+    assert not kit.run_module(bundle_info, capsys, **wanted)["changed"]
+    next((Path(options["path"]) / "blobs" / "sha256").iterdir()).unlink()
+    result = kit.run_module(bundle_info, capsys, **{**wanted, "layout": str(tmp_path / "other")})
+    assert result["written"] == [wanted["page"]] and not (tmp_path / "other").exists() and "1 problem." in (tmp_path / "page.html").read_text()
+
+
+def test_a_part_is_judged_by_its_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = kit.make_keys(tmp_path / "keys")
+    part = media_kit.parts(media_kit.bundle(tmp_path, keys), tmp_path / "media", keys)[1]
+    options = {"path": str(part), "allowed_signers": keys.signers}
+    result = kit.run_module(bundle_info, capsys, **options)
+    assert result["valid"] and result["part"]["number"] == 2 and result["part"]["of"] == 3 and result["bundle"]["site"] == kit.SITE
+    media_kit.damage(media_kit.chunk(part))
+    (part / "Thumbs.db").write_text("x")
+    result = kit.run_module(bundle_info, capsys, **options)
+    assert not result["valid"] and len(result["problems"]) == 1 and result["part"]["foreign"] == ["Thumbs.db"]
+    assert "not ours: Thumbs.db" in result["lines"] and kit.run_module(bundle_info, capsys, **options, verify="signature")["valid"]
+    assert "collect all parts first" in kit.run_module(bundle_info, capsys, **options, layout=str(tmp_path / "scan"))["msg"]
+    (part / "parts.json.sig").unlink()
+    result = kit.run_module(bundle_info, capsys, **options)
+    assert not result["valid"] and result["part"] == {} and "not signed" in result["problems"][0]

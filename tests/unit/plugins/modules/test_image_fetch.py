@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -52,3 +53,38 @@ def test_a_moved_tag_needs_a_word(options: dict, remote: kit.FolderRegistry, cap
     assert "has moved from" in kit.run_module(image_fetch, capsys, **options)["msg"]
     done = kit.run_module(image_fetch, capsys, **options, accept_moved=True)
     assert done["changed"] and done["images"][0]["manifest"] == kit.sha(moved.manifest)
+
+
+def test_the_lock_is_written_and_obeyed_by_another_builder(
+    options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lock = str(tmp_path / "images.lock.json")
+    kit.run_module(image_fetch, capsys, check=True, **options, lock=lock)
+    assert not os.path.exists(lock)
+    done = kit.run_module(image_fetch, capsys, **options, lock=lock)
+    locked = json.loads(Path(lock).read_text())["images"]
+    assert locked == {f"{kit.REPOSITORY}:{image['tag']}": image["manifest"] for image in done["images"]}
+    assert not kit.run_module(image_fetch, capsys, **options, lock=lock)["changed"]
+    moved = kit.make_image("base", "moved")
+    remote.push("1.0", moved)
+    other = {**options, "store": str(tmp_path / "other"), "lock": lock}
+    refused = kit.run_module(image_fetch, capsys, **other)
+    assert refused["failed"] and "has moved from" in refused["msg"] and "accept_moved" in refused["msg"]
+    kit.run_module(image_fetch, capsys, **other, accept_moved=True)
+    assert json.loads(Path(lock).read_text())["images"][f"{kit.REPOSITORY}:1.0"] == kit.sha(moved.manifest)
+
+
+def test_check_tells_bytes_and_newer_tags(options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    for tag in ("1.1", "1.10", "2.0-preview", "latest"):
+        remote.push(tag, kit.make_image("base", tag))
+    planned = kit.run_module(image_fetch, capsys, check=True, **options, newer=True)
+    assert planned["fetched_bytes"] > 0
+    assert planned["newer"] == [{"service": "speech_to_text", "tag": "1.0", "newer": ["2.0", "1.10", "1.1"]}]
+    assert "newer" not in kit.run_module(image_fetch, capsys, check=True, **options)
+
+
+def test_an_image_for_another_processor_is_refused_in_words(options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str]) -> None:
+    remote.push("1.0", kit.make_image("base", "one", architecture="arm64"))
+    assert "made for linux/arm64, not for linux/amd64" in kit.run_module(image_fetch, capsys, **options)["msg"]
+    remote.push("1.0", kit.make_index(arm64=kit.make_image("base", "one", architecture="arm64")))
+    assert "only linux/arm64" in kit.run_module(image_fetch, capsys, **options)["msg"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import schema, spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import rules, schema, spool, summary
 from ansible_collections.airgap.azure_ai.plugins.modules import ledger
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import document, rows
 
@@ -108,3 +108,15 @@ def test_closed_months_are_noted(params: dict[str, t.Any]) -> None:
 def test_wrong_options_are_named(params: dict[str, t.Any], more: dict[str, t.Any]) -> None:
     with pytest.raises(InputError):
         ledger.append({**params, **more}, keep=True)
+
+
+def test_evidence_tells_that_a_counter_began_again(params: dict[str, t.Any]) -> None:
+    put(params, document("x", {"all": {"M": 100}}))
+    ledger.append(params, keep=True)
+    put(params, document("y", {"all": {"M": 40}}))
+    ledger.append({**params, "harvest": "y", "evidence": [{"host": "h1", "container": "stt", "kind": "reset"}]}, keep=True)
+    with schema.Database(params["url"]).read() as connection:
+        result = summary.accounts(connection)
+    assert (rules.total(result.parts), result.findings) == ((140, 140), [])
+    with pytest.raises(InputError, match="evidence"):
+        ledger.append({**params, "evidence": [{"host": "h1", "container": "stt", "kind": "reset"}]}, keep=True)

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import adjustment
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
 from ansible_collections.airgap.azure_ai.plugins.modules import ledger_info
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document
@@ -20,6 +24,23 @@ from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.
 @pytest.fixture
 def params(tmp_path: Path) -> dict[str, t.Any]:
     return {"url": str(tmp_path / "ledger.db"), "site": None, "by": ["meter"], "verify": True, "anchors": []}
+
+
+class Keys(t.NamedTuple):
+    """A signing key, its principal and the signers file that knows it."""
+
+    key: str
+    author: str
+    signers: str
+
+
+def make_keys(folder: Path) -> Keys:
+    folder.mkdir()
+    key = folder / "site"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key], check=True)
+    signers = folder / "signers"
+    signers.write_text(f'site@plant-7 namespaces="{adjustment.NAMESPACE}" {(folder / "site.pub").read_text()}')
+    return Keys(str(key), "site@plant-7", str(signers))
 
 
 def test_everything_documented_is_returned(params: dict[str, t.Any]) -> None:
@@ -37,6 +58,53 @@ def test_an_anchor_that_does_not_hold(params: dict[str, t.Any]) -> None:
     good = {"site": "plant-7", "table": "looks", **ledger_info.look(params)["heads"]["plant-7"]["looks"]}
     assert ledger_info.look({**params, "anchors": [good]})["verified"] is True
     assert ledger_info.look({**params, "anchors": [{**good, "seq": 2}]})["verified"] is False
+
+
+def test_months_are_final_or_provisional_and_expected_ones_are_looked_up(params: dict[str, t.Any]) -> None:
+    for harvest in "12":
+        append(Database(params["url"]), document(harvest, {"2026-01": {"M": 5}, "2026-03": {"M": 1}, "all": {"M": 6}}))
+    expected = [{"site": None, "host": host, "container": "stt", "months": ["2026-01"]} for host in ("h1", "h2")]
+    found = ledger_info.look({**params, "by": ["month"], "site": "plant-7", "expected": expected})
+    assert {row["month"]: row["state"] for row in found["totals"]} == {"2026-01": "final", "2026-03": "provisional", "all": "provisional"}
+    assert [row["state"] for row in found["expected"]] == ["read", "never asked"]
+
+
+def test_as_of(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    for day in (1, 2):
+        monkeypatch.setattr(ledger_info.months, "now", lambda day=day: f"2026-04-0{day}T00:00:00Z")
+        append(Database(params["url"]), document(str(day), {"all": {"M": day}}))
+    found = [ledger_info.look({**params, "as_of": f"2026-04-0{day}T00:00:00Z"})["totals"][0]["units"] for day in (1, 2)]
+    assert found == [["1", "1"], ["2", "2"]]
+    for wrong, words in (("2026-04-03T00:00:00Z", "still to come"), ("yesterday", "not a time")):
+        with pytest.raises(InputError, match=words):
+            ledger_info.look({**params, "as_of": wrong})
+
+
+def test_adjustments_stand_apart_and_are_verified(params: dict[str, t.Any], tmp_path: Path) -> None:
+    append(Database(params["url"]), document("1", {"all": {"M": 5}}))
+    keys = make_keys(tmp_path / "keys")
+    said = {"site": "plant-7", "host": "h1", "container": "stt", "service": "speech_to_text", "resource": "r0", "meter": "M", "month": "all"}
+    row = adjustment.entry({**said, "quantity": "-2", "billed_unit": None, "kind": "test_traffic", "reason": "a load test"})
+    signed = adjustment.signed(row, keys.author, "2026-03-10T00:00:00Z", keys.key, Trust(keys.signers))
+    with Database(params["url"]).write() as connection:
+        adjustment.append(connection, signed)
+    found = ledger_info.look({**params, "allowed_signers": keys.signers})
+    assert found["totals"] == [{"meter": "M", "quantity": ["5", "5"], "units": ["5", "5"]}]
+    assert found["adjusted"] == [{"meter": "M", "quantity": ["3", "3"], "units": ["3", "3"], "adjustment": "-2", "adjustment_units": "-2"}]
+    assert (found["adjustments"][0]["problem"], found["verified"]) == (None, True)
+    assert "signature" not in found["adjustments"][0]
+    other = make_keys(tmp_path / "other")
+    refused = ledger_info.look({**params, "allowed_signers": other.signers})
+    assert refused["verified"] is False
+    assert "adjustments row 1" in refused["problems"][0]
+
+
+def test_a_trigger_that_is_gone_is_a_problem(params: dict[str, t.Any]) -> None:
+    append(Database(params["url"]), document("1", {"all": {"M": 5}}))
+    with sqlite3.connect(params["url"]) as connection:
+        connection.execute("DROP TRIGGER looks_no_delete")
+    connection.close()
+    assert ledger_info.look(params)["problems"] == ["trigger looks_no_delete: missing, switched off or altered"]
 
 
 def test_no_ledger_is_named_and_none_is_made(params: dict[str, t.Any]) -> None:

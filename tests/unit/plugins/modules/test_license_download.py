@@ -40,9 +40,10 @@ class FakeEngine:
 class FakeDownload:
     runs = 0
     refused = False
+    made: t.ClassVar[list[tuple[t.Any, ...]]] = []
 
     def __init__(self, *arguments: object) -> None:
-        pass
+        FakeDownload.made.append(arguments)
 
     def run(self, _steps: object, sink: t.Callable[..., str]) -> Outcome:
         FakeDownload.runs += 1
@@ -54,7 +55,7 @@ class FakeDownload:
 
 @pytest.fixture(autouse=True)
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakeDownload.runs, FakeDownload.refused = 0, False
+    FakeDownload.runs, FakeDownload.refused, FakeDownload.made = 0, False, []
     monkeypatch.setattr(license_download, "ArchiveEngine", FakeEngine)
     monkeypatch.setattr(license_download, "Download", FakeDownload)
     header = "$ANSIBLE_VAULT;1.2;AES256;"
@@ -75,6 +76,9 @@ def params(tmp_path: Path) -> dict[str, t.Any]:
         "resource": "translator-dc0",
         "endpoint": "https://x.example",
         "api_key": KEY,
+        "model_endpoint": "",
+        "model_api_key": "",
+        "files_root": str(tmp_path / "files"),
         "lifetime_days": 40,
         "renew_days": 30,
         "vault_id": "plant-7",
@@ -205,7 +209,7 @@ def test_a_refusal_leaves_the_store_as_it_was(params: dict[str, t.Any]) -> None:
 
 def test_the_spec_hides_key_and_proxies() -> None:
     spec = license_download.argument_spec()
-    assert [name for name, option in spec.items() if option.get("no_log")] == ["api_key", "proxy"]
+    assert [name for name, option in spec.items() if option.get("no_log")] == ["api_key", "model_api_key", "proxy"]
 
 
 def test_an_image_record_that_is_none_is_named(params: dict[str, t.Any]) -> None:
@@ -220,3 +224,136 @@ def test_without_a_vault_password_nothing_is_downloaded(params: dict[str, t.Any]
         with pytest.raises(MissingError, match="vault password file /nowhere/vault: no such file"):
             run(params, check)
     assert FakeDownload.runs == 0
+
+
+WITH_FILES = {**ENTRY, "files": [{"option": "glossary", "mount": "/hotfix"}]}
+
+
+@pytest.fixture
+def glossary(params: dict[str, t.Any]) -> Path:
+    """A folder of declared files that the option names."""
+    folder = Path(params["files_root"]) / "glossary"
+    folder.mkdir(parents=True)
+    (folder / "en.fr.snt").write_bytes(b"words")
+    params.update(entry=WITH_FILES, options={"languages": ["en", "fr"], "glossary": "glossary"})
+    return folder
+
+
+def test_changed_files_make_a_release_with_the_old_license(params: dict[str, t.Any], glossary: Path) -> None:
+    first = run(params)["release"]
+    assert first["files"] and first["files"] != first["models"] and not run(params, days=1)["changed"]
+    (glossary / "en.fr.snt").write_bytes(b"other words")
+    planned = run(params, check=True, days=2)
+    assert planned["changed"] and "would be bound anew, nothing downloaded: its declared files have changed" in planned["msg"]
+    second = run(params, days=2)["release"]
+    assert second == planned["release"] and second["id"] != first["id"] and second["files"] != first["files"]
+    assert {name: second[name] for name in ("license", "models", "downloaded", "expires", "selector", "settings")} == {
+        name: first[name] for name in ("license", "models", "downloaded", "expires", "selector", "settings")
+    }
+    assert (first["made"], second["made"]) == (None, "2026-03-03T12:00:00Z")
+    held = Store(params["store"]).holdings()
+    assert {entry["digest"] for entry in held["models"]} == {first["models"], first["files"], second["files"]}
+    assert all(record["license_size"] for record in held["releases"])
+    assert not run(params, days=3)["changed"] and FakeDownload.runs == 1
+    (glossary / "en.fr.snt").write_bytes(b"words")
+    back = run(params, days=4)["release"]
+    assert back["id"] == first["id"] and Store(params["store"]).find_release(first["selector"])["id"] == first["id"]
+
+
+def test_declared_files_that_are_not_there_stop_before_anything_is_downloaded(params: dict[str, t.Any], glossary: Path) -> None:
+    (glossary / "en.fr.snt").unlink()
+    for check in (True, False):
+        with pytest.raises(MissingError, match="option glossary of text_translation: .*holds no files"):
+            run(params, check)
+    assert FakeDownload.runs == 0
+
+
+def test_files_that_the_store_lost_come_again(params: dict[str, t.Any], glossary: Path) -> None:
+    first = run(params)["release"]
+    lost = Path(Store(params["store"]).path_of(Digest.of(b"words")))
+    lost.unlink()
+    assert run(params)["changed"] and lost.exists() and FakeDownload.runs == 1
+    assert not run(params)["changed"] and Store(params["store"]).holdings()["releases"][0]["id"] == first["id"]
+
+
+@pytest.mark.parametrize("change", [{"glossary": None}, {"glossary": "glossary/deep"}])
+def test_options_that_the_license_does_not_see_make_no_download(params: dict[str, t.Any], glossary: Path, change: dict[str, t.Any]) -> None:
+    (glossary / "deep").mkdir()
+    (glossary / "deep" / "en.fr.snt").write_bytes(b"words")
+    first = run(params)["release"]
+    params["options"] = {name: value for name, value in {**params["options"], **change}.items() if value is not None}
+    result = run(params)
+    assert FakeDownload.runs == 1 and "on which the license does not depend" in result["reason"]
+    assert result["release"]["selector"] != first["selector"] and result["release"]["license"] == first["license"]
+    assert not run(params)["changed"]
+
+
+def test_other_languages_are_told_and_downloaded(params: dict[str, t.Any]) -> None:
+    run(params)
+    params["options"] = {"languages": ["en", "fr", "de"]}
+    assert "yet: languages is en,fr,de and was en,fr" in run(params)["reason"]
+    assert FakeDownload.runs == 2
+
+
+def test_a_setting_that_the_offline_run_lacks_is_downloaded(params: dict[str, t.Any]) -> None:
+    run(params)
+    params["entry"] = {**ENTRY, "offline": {"captured": ["MODELS", "CONFIG"]}}
+    assert "without the setting CONFIG" in run(params)["reason"]
+
+
+def test_another_site_s_files_are_its_own(params: dict[str, t.Any], glossary: Path) -> None:
+    run(params)
+    (glossary / "en.fr.snt").write_bytes(b"for plant 8")
+    params.update(vault_id="plant-8", vaults={"plant-7": __file__})
+    second = run(params, days=1)["release"]
+    assert FakeDownload.runs == 1 and second["made"] == "2026-03-02T12:00:00Z"
+    assert not run(params, days=1)["changed"]
+
+
+def test_a_service_without_license_needs_neither_engine_nor_key_nor_vault(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(license_download, "ArchiveEngine", None)
+    params.update(entry={"online": [], "mounts": {}}, options={}, api_key="", endpoint="", resource="none", vault_password_file="/nowhere", vault_id="x")
+    assert "would be bound: there is no release" in run(params, check=True)["msg"]
+    first = run(params)["release"]
+    assert (first["license"], first["models"], first["expires"], first["downloaded"], first["made"]) == (None, None, None, None, "2026-03-01T12:00:00Z")
+    held = Store(params["store"]).holdings()["releases"][0]
+    assert held["license_size"] == 0 and "good until" not in run(params)["msg"]
+    params["vault_id"] = "another"
+    assert not run(params, days=400)["changed"], "it belongs to no vault and never ends"
+    params["image"] = record("b")
+    assert "the tag is now sha256:bbbbbbbbbbbb" in run(params)["reason"]
+
+
+def test_model_steps_get_the_model_s_account_and_nobody_else(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[t.Any] = []
+    monkeypatch.setattr(FakeDownload, "run", lambda _self, steps, _sink: seen.extend(steps) or Outcome(LICENSE, "license.dat", {}, []))
+    models = {"name": "model", "account": "model", "settings": {"ApiKey": "{api_key}"}, "produces": ["models"]}
+    params.update(
+        entry={**ENTRY, "online": [models, *ENTRY["online"]]}, options={"model_resource": "s0"}, model_endpoint="https://s0", model_api_key="s0-canary"
+    )
+    answer = json.dumps(run(params))
+    assert [step.settings["ApiKey"] for step in seen] == ["s0-canary", KEY]
+    assert "s0-canary" not in answer and "s0-canary" in FakeDownload.made[0][3], "errors blot it out"
+
+
+def test_the_proxy_reaches_the_container_in_its_own_spelling(params: dict[str, t.Any]) -> None:
+    params["proxy"] = {"HTTPS_PROXY": "http://user:word@proxy.example:3128", "NO_PROXY": "local"}
+    run(params)
+    _engine, recipe, _what, secrets, _begin = FakeDownload.made[0]
+    assert recipe.environment == {
+        "HTTP_PROXY": "http://proxy.example:3128",
+        "HTTP_PROXY_CREDS": "user:word",
+        "HTTPS_PROXY": "http://user:word@proxy.example:3128",
+        "NO_PROXY": "local",
+    }
+    assert {"user:word", "word"} <= set(secrets) and "local" not in secrets
+
+
+def test_progress_says_which_part_runs(params: dict[str, t.Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params["progress_file"] = str(tmp_path / "progress.json")
+    before = FakeDownload.run
+    monkeypatch.setattr(FakeDownload, "run", lambda self, steps, sink: self.begin("step both (1 of 1)") and before(self, steps, sink))
+    monkeypatch.setattr(FakeDownload, "begin", property(lambda _self: FakeDownload.made[-1][4]), raising=False)
+    run(params)
+    state = json.loads((tmp_path / "progress.json").read_text())
+    assert state["label"] == "license of text_translation:1.0 for translator-dc0, step both (1 of 1)" and state["finished"] and state["done"] == 7

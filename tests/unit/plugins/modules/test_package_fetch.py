@@ -114,8 +114,49 @@ def test_what_the_target_has_is_left_out(options: dict, capsys: pytest.CaptureFi
 def test_a_newer_package_replaces_the_set(options: dict, mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
     kit.run_module(package_fetch, capsys, **options)
     mirror.publish({"engine": ""}, version="2")
-    done = kit.run_module(package_fetch, capsys, **options)
+    done = kit.run_module(package_fetch, capsys, **options, update=True)
     assert done["changed"] and [(entry["name"], entry["version"]) for entry in done["packages"]] == [("engine", "2")]
+
+
+def test_versions_are_locked_until_an_update(options: dict, mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
+    first = kit.run_module(package_fetch, capsys, **options)
+    mirror.publish({"engine": "libengine, helper", "libengine": "", "helper": "libengine"}, version="2")
+    kept = kit.run_module(package_fetch, capsys, **options)
+    assert not kept["changed"] and kept["packages"] == first["packages"]
+    assert kept["kept"] == ["engine 1 -> 2", "helper 1 -> 2", "libengine 1 -> 2"] and "update takes these" in kept["msg"]
+
+
+def test_other_packages_do_not_mix_with_locked_ones(options: dict, mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
+    kit.run_module(package_fetch, capsys, **options)
+    same = kit.run_module(package_fetch, capsys, **options, extra=["other"])
+    assert same["changed"] and {entry["name"]: entry["requested"] for entry in same["packages"]}["other"]
+    mirror.publish({"engine": "libengine, helper", "libengine": "", "helper": "libengine", "more": ""}, version="2")
+    refused = kit.run_module(package_fetch, capsys, **options, extra=["more"])
+    assert refused["failed"] and "engine 1 -> 2" in refused["msg"] and "bundle_update_packages" in refused["msg"] and "\n" not in refused["msg"]
+
+
+def test_a_locked_file_that_is_lost_comes_again_or_is_told(options: dict, mirror: Mirror, capsys: pytest.CaptureFixture[str]) -> None:
+    done = kit.run_module(package_fetch, capsys, **options)
+    lost = Path(options["store"], "blobs", "sha256", done["packages"][0]["digest"][7:])
+    lost.unlink()
+    assert kit.run_module(package_fetch, capsys, **options)["changed"] and lost.exists()
+    lost.unlink()
+    mirror.publish({"engine": "libengine, helper", "libengine": "", "helper": "libengine"}, version="2")
+    assert "files of the set fetched before are missing" in kit.run_module(package_fetch, capsys, **options)["msg"]
+
+
+def test_own_packages_come_along_with_what_they_need(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    control = "Package: ours\nVersion: 1:3-1\nArchitecture: all\nMaintainer: x <x@example.org>\nDepends: other\nDescription: x\n"
+    data = deb(control)
+    (folder / "whatever.deb").write_bytes(data)
+    (folder / "readme.txt").write_text("no package")
+    done = kit.run_module(package_fetch, capsys, **options, own=str(folder))
+    found = {entry["name"]: entry for entry in done["packages"]}
+    assert set(found) == {"engine", "helper", "libengine", "other", "ours"} and found["ours"]["filename"] == "ours_1%3a3-1_all.deb"
+    assert kit.blobs(options["store"])[found["ours"]["digest"][7:]] == data
+    assert not kit.run_module(package_fetch, capsys, **options, own=str(folder))["changed"]
 
 
 def test_a_key_that_is_not_in_the_keyring_is_refused(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -136,6 +177,8 @@ def test_a_package_that_was_altered_on_the_mirror_is_refused(options: dict, mirr
     ("change", "text"),
     [
         ({"os": "windows"}, "debian-12, debian-13 only"),
+        ({"os": "rhel-9"}, "take it out of azure_ai_host_os"),
+        ({"own": "/nowhere"}, "no such folder"),
         ({"packages": ["nothing-like-it"]}, "has no package nothing-like-it"),
         ({"mirror": "file:///nowhere"}, "the mirror does not answer"),
     ],

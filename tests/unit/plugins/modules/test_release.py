@@ -64,6 +64,8 @@ def test_switch_check_do_check_do(options: dict[str, t.Any], run: Run, tmp_path:
         ({"license_content": {}}, "no license came with its release"),
         ({"license_content": {"sent-en": "%%%"}}, "no license came with its release"),
         ({"state": "current"}, "stage it first"),
+        ({"releases": [{"container": "sent-en", "release": ONE, "user": "nonroot"}]}, "its user 'nonroot' is not of the form uid:gid"),
+        ({"releases": [{"container": "sent-en", "release": ONE, "image": IMAGE, "folders": ["output"]}]}, "is none of a container"),
         ({"releases": [{"container": "sent-en"}]}, "key 'release' is missing"),
         ({"releases": [{"container": "../x", "release": ONE}]}, "not a DNS label"),
         ({"releases": [{"container": "x", "release": ONE["id"]}]}, "its release is not a mapping"),
@@ -74,3 +76,19 @@ def test_bad_input_is_one_line(options: dict[str, t.Any], run: Run, change: dict
     result = run(module.main, **{**options, **change})
     assert result["failed"] is True
     assert told in result["msg"]
+
+
+def test_a_service_without_license_and_with_files_of_its_own(run: Run, tmp_path: Path) -> None:
+    free = release(Image(b"free"), license=None)
+    item = {"container": "dt", "release": free, "license": None, "image": IMAGE, "user": f"{ME['uid']}:{ME['gid']}", "folders": ["dt/state/db"]}
+    assert run(module.main, root=str(tmp_path), releases=[item])["changed"] is True
+    assert run(module.main, root=str(tmp_path), releases=[item])["changed"] is False
+    config = [{"source": f"{tmp_path}/containers/dt/config/0", "target": "/etc/x", "text": "x"}]
+    switch = {"root": str(tmp_path), "state": "current", "releases": [{**item, "release": free["id"], "config": config}]}
+    assert run(module.main, check=True, **switch)["reasons"] == {"dt": f"none -> {free['id']}"}
+    assert not (tmp_path / "containers" / "dt" / "config").exists()
+    assert run(module.main, **switch)["changed"] is True
+    assert run(module.main, **switch)["changed"] is False
+    assert (tmp_path / "containers" / "dt" / "config" / "0").read_text() == "x"
+    switch["releases"][0]["config"][0]["text"] = "y"
+    assert run(module.main, **switch)["reasons"] == {"dt": "config/0 changes"}

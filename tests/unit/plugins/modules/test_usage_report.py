@@ -1,29 +1,51 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Three files with the same numbers; unchanged ledger, unchanged files."""
+"""Files with the same numbers; unchanged ledger, unchanged files."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
 import typing as t
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import words
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
 from ansible_collections.airgap.azure_ai.plugins.modules import usage_report
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document
+
+FILES = ["commitments.csv", "report.csv", "report.html", "report.json", "report.prom", "report.rules.yml"]
 
 
 @pytest.fixture
 def params(tmp_path: Path) -> dict[str, t.Any]:
     append(Database(str(tmp_path / "ledger.db")), document("1", {"all": {"M": 12345}, "2026-01": {"M": 12345}}))
-    return {"url": str(tmp_path / "ledger.db"), "dest": str(tmp_path / "report"), "site": None, "releases": [], "commitments": []}
+    plan = {"resource": "r0", "meters": ["*"], "units": "90000", "start": "2026-01-01", "end": "2099-12-31"}
+    return {
+        "url": str(tmp_path / "ledger.db"),
+        "dest": str(tmp_path / "report"),
+        "site": None,
+        "releases": [],
+        "commitments": [plan],
+        "textfile": None,
+        "verify": "all",
+    }
 
 
 def run(params: dict[str, t.Any], dry: bool = False) -> bool:
-    return usage_report.write(params["dest"], usage_report.contents(params)[1], dry)
+    files = usage_report.contents(params, False)[1]
+    diff = usage_report.changes(files)
+    if diff and not dry:
+        usage_report.write(params["dest"], files)
+    return bool(diff)
 
 
 def test_written_once(params: dict[str, t.Any]) -> None:
@@ -40,14 +62,73 @@ def test_written_once(params: dict[str, t.Any]) -> None:
 def test_the_same_numbers_in_all_files(params: dict[str, t.Any]) -> None:
     run(params)
     folder = Path(params["dest"])
-    assert sorted(item.name for item in folder.iterdir()) == ["report.csv", "report.html", "report.json"]
-    assert json.loads((folder / "report.json").read_text())["rows"][0]["units"] == ["12345", "12345"]
+    assert sorted(item.name for item in folder.iterdir()) == FILES
+    found = json.loads((folder / "report.json").read_text())
+    assert found["rows"][0]["units"] == ["12345", "12345"]
     assert ",12345,12345" in (folder / "report.csv").read_text()
+    assert "r0,*,2026-01-01,2099-12-31,90000,12345,12345,0,77655,77655" in (folder / "commitments.csv").read_text()
     assert "12\u202f345" in (folder / "report.html").read_text()
+    assert "77\u202f655" in (folder / "report.html").read_text()
+    metrics = (folder / "report.prom").read_text()
+    assert 'azure_ai_usage_units{site="plant-7",service="speech_to_text",resource="r0",meter="M",bound="low"} 12345\n' in metrics
+    assert re.search(r"azure_ai_commitment_granted_units\{.*\} 90000\n", metrics)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=12), st.integers(0, 10**15), min_size=1, max_size=5))
+def test_formats_agree_whatever_a_container_calls_its_meters(tmp_path_factory: pytest.TempPathFactory, values: dict[str, int]) -> None:
+    folder = tmp_path_factory.mktemp("ledger")
+    append(Database(str(folder / "l.db")), document("1", {"all": values, "2026-01": values}))
+    params = {"url": str(folder / "l.db"), "dest": str(folder / "out"), "site": None, "releases": [], "commitments": [], "textfile": None, "verify": "all"}
+    found, files = usage_report.contents(params, False)
+    named = {Path(path).name: data.decode() for path, data in files.items()}
+    assert {row["meter"]: int(row["units"][0]) for row in found["totals"]} == values
+    rows = csv.DictReader(io.StringIO(named["report.csv"], newline=""))
+    assert sorted(int(row["units_low"]) for row in rows if row["month"] == "all") == sorted(values.values())
+    shown = [words.number(str(value)) for value in values.values()]
+    assert all(f">{number}</td>" in named["report.html"] for number in shown)
+    assert sorted(int(value) for value in re.findall(r'usage_units\{.*bound="low"\} (\d+)\n', named["report.prom"])) == sorted(values.values())
 
 
 def test_one_damaged_file_is_written_again(params: dict[str, t.Any]) -> None:
     run(params)
     (Path(params["dest"]) / "report.csv").write_text("x")
+    assert [Path(change["after_header"]).name for change in usage_report.changes(usage_report.contents(params, False)[1])] == ["report.csv"]
     assert run(params) is True
     assert run(params) is False
+
+
+def test_a_diff_shows_tables_and_of_others_the_size_only(params: dict[str, t.Any]) -> None:
+    diff = {Path(change["after_header"]).name: change for change in usage_report.changes(usage_report.contents(params, False)[1])}
+    assert sorted(diff) == FILES
+    assert "12345" in diff["report.csv"]["after"]
+    assert diff["report.csv"]["before"] == ""
+    assert re.fullmatch(r"\d+ bytes\n", diff["report.json"]["after"])
+
+
+def test_metrics_go_to_the_collector_as_well(params: dict[str, t.Any], tmp_path: Path) -> None:
+    target = tmp_path / "azure_ai.prom"
+    run({**params, "textfile": str(target)})
+    assert target.read_bytes() == (Path(params["dest"]) / "report.prom").read_bytes()
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".prom"] == ["azure_ai.prom"]
+    with pytest.raises(InputError, match=r"does not end in \.prom"):
+        usage_report.contents({**params, "textfile": "/x/azure_ai.txt"}, False)
+
+
+def test_the_result_says_why_there_are_no_charts(params: dict[str, t.Any]) -> None:
+    found, _files = usage_report.contents(params, False)
+    assert "Matplotlib is not installed" in usage_report.told(found, None, False)
+    assert "Matplotlib" not in usage_report.told(found, False, False)
+    assert "Matplotlib" not in usage_report.told(found, None, True)
+
+
+def test_only_new_rows_are_checked_where_the_last_report_was_in_order(params: dict[str, t.Any]) -> None:
+    params["verify"] = "new"
+    assert usage_report.known(params) is None
+    run(params)
+    assert usage_report.known(params)["plant-7"]["readings"]["seq"] == 2
+    run(params)
+    assert json.loads((Path(params["dest"]) / "report.json").read_text())["chain"]["checked"] == "new"
+    assert run(params) is False
+    assert usage_report.known({**params, "verify": "all"}) is None

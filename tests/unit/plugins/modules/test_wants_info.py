@@ -32,3 +32,12 @@ def test_altered_wants_fail_without_being_told(options: dict, capsys: pytest.Cap
 
 def test_no_file_is_one_line(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in kit.run_module(wants_info, capsys, **{**options, "path": "/nowhere/wants.json"})["msg"]
+
+
+def test_a_folder_gives_the_good_ones_and_tells_the_others(options: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "other"
+    bad.mkdir()
+    (bad / "wants.json").write_text("{}")
+    result = kit.run_module(wants_info, capsys, **{**options, "path": str(tmp_path)})
+    assert [entry["wants"]["site"] for entry in result["found"]] == [kit.SITE] and "not signed" in result["problems"][0]
+    assert "wants" not in result

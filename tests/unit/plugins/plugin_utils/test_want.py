@@ -21,10 +21,10 @@ RAW = {"name": "a", "service": "sentiment", "tag": "3.0-en", "port": 5001, "reso
 
 def test_the_newest_release_whose_image_is_there() -> None:
     both = {"images": [ONE.record, TWO.record], "models": [], "releases": [NEW, OLD]}
-    assert _want.bound(declaration(), both) == {"release": NEW, "image": TWO.record, "models": None}
+    assert _want.bound(declaration(), both) == {"release": NEW, "image": TWO.record, "models": None, "files": None}
     assert _want.bound(declaration(), {**both, "images": [ONE.record]})["release"] == OLD
-    assert _want.bound(declaration(), {**both, "images": []}) == {"release": NEW, "image": None, "models": None}
-    assert _want.bound(declaration(tag="other"), both) == {"release": None, "image": None, "models": None}
+    assert _want.bound(declaration(), {**both, "images": []}) == {"release": NEW, "image": None, "models": None, "files": None}
+    assert _want.bound(declaration(tag="other"), both) == {"release": None, "image": None, "models": None, "files": None}
 
 
 def test_models_come_with_their_release() -> None:
@@ -32,6 +32,21 @@ def test_models_come_with_their_release() -> None:
     found = release(ONE, models["digest"])
     assert _want.bound(declaration(), {"images": [ONE.record], "models": [models], "releases": [found]})["models"] == models
     assert _want.bound(declaration(), {"images": [ONE.record], "releases": [found]})["models"] is None
+
+
+def test_files_come_with_their_release_and_the_last_bound_counts() -> None:
+    sets = [{"digest": "sha256:" + digit * 64, "files": []} for digit in "cd"]
+    old, new = (release(ONE, files=item["digest"], made=made) for item, made in zip(sets, (None, "2026-03-01T00:00:00Z")))
+    for releases in ([old, new], [new, old]):
+        found = _want.bound(declaration(), {"images": [ONE.record], "models": sets, "releases": releases})
+        assert (found["release"], found["files"], found["models"]) == (new, sets[1], None), "one license, other files"
+
+
+def test_entries_come_in_the_form_of_their_options() -> None:
+    change = {"sentiment": {"variants": [{"when": {"big": True}, "title": "Big"}], "options": {"properties": {"big": {"type": "boolean", "default": True}}}}}
+    found = _want.want({"azure_ai_containers": [RAW], "azure_ai_catalog": change}, {}, "/srv", False, False)["containers"][0]
+    assert (found["entry"]["title"], found["declaration"]["options"]) == ("Big", {"big": True})
+    assert "variants" not in found["entry"]
 
 
 def test_the_wish_of_a_host() -> None:

@@ -12,7 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, remove_leftovers, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import files
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import (
+    TEMPORARY_PREFIX,
+    atomic_file,
+    open_regular,
+    read_regular,
+    remove_leftovers,
+    write_bytes,
+)
 
 
 class Cut(BaseException):
@@ -115,3 +124,60 @@ def test_leftovers_of_a_killed_run_go_and_the_rest_stays(tmp_path: Path) -> None
         (tmp_path / name).write_bytes(b"x")
     assert remove_leftovers(str(tmp_path)) == [TEMPORARY_PREFIX + "abc"]
     assert sorted(os.listdir(tmp_path)) == [".hidden", "file"]
+
+
+def test_only_regular_files_are_opened_and_no_more_is_read_than_allowed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"1234")
+    assert read_regular(str(tmp_path / "file"), 4) == b"1234"
+    with open_regular(str(tmp_path / "file")) as stream:
+        assert stream.read() == b"1234"
+    with pytest.raises(IntegrityError, match="more than the 3 bytes allowed"):
+        read_regular(str(tmp_path / "file"), 3)
+    (tmp_path / "link").symlink_to("file")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe", "."):
+        with pytest.raises(IntegrityError, match="not a regular file"):
+            open_regular(str(tmp_path / name))
+    for name in ("nothing", "file/inside"):
+        with pytest.raises(MissingError, match="no such file"):
+            open_regular(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("count", [1, files.FEW, files.FEW + 1])
+@pytest.mark.parametrize("library", [True, False])
+def test_many_files_are_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, library: bool) -> None:
+    flushed, real = [], os.fsync
+    monkeypatch.setattr(files.os, "fsync", lambda handle: (flushed.append(handle), real(handle)))
+    if not library:
+        monkeypatch.setattr(files.ctypes, "CDLL", lambda *_, **__: object())
+    for number in range(count):
+        (tmp_path / str(number)).write_text("x")
+    files.flush_files([str(tmp_path / str(number)) for number in range(count)])
+    assert len(flushed) == (0 if library and count > files.FEW else count)
+
+
+@pytest.mark.parametrize(("folder", "mode"), [(0o2770, 0o660), (0o0770, 0o600), (0o2750, 0o600), (0o700, 0o600)])
+def test_a_folder_of_a_group_shares_what_is_made_in_it(tmp_path: Path, folder: int, mode: int) -> None:
+    os.chmod(tmp_path, folder)
+    old = os.umask(0o077)
+    try:
+        files.make_folder(str(tmp_path / "a" / "b"))
+        os.close(files.open_shared(str(tmp_path / "a" / "b" / "file"), 0o600))
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a" / "b" / "file").stat().st_mode & 0o777 == mode
+    wanted = 0o2770 if mode == 0o660 else (folder & 0o2000) | 0o700
+    assert {path.stat().st_mode & 0o7777 for path in (tmp_path / "a", tmp_path / "a" / "b")} == {wanted}
+
+
+def test_what_is_there_keeps_its_mode_and_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    os.chmod(tmp_path / "file", 0o604)
+    os.close(files.open_shared(str(tmp_path / "file"), 0o600))
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o604 and (tmp_path / "file").read_text() == "x"
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with pytest.raises(OSError):
+        os.close(files.open_shared(str(tmp_path / "link"), 0o600))
+    os.chmod(tmp_path, 0o750)
+    files.make_folder(str(tmp_path))
+    assert tmp_path.stat().st_mode & 0o777 == 0o750

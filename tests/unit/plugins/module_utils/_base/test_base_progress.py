@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import INTERVAL, Progress, human, line
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import INTERVAL, Progress, Told, human, line
 
 
 class Clock:
@@ -93,3 +93,20 @@ def test_without_a_path_nothing_is_written(tmp_path: Path, monkeypatch: pytest.M
     work.advance(1)
     work.finish()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_of_one_work_follow_one_another_in_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "work.json"
+    told = Told("license of x", str(path))
+    told.advance(5)
+    told.finish()
+    assert not path.exists(), "nothing has begun"
+    advance = told("step model (1 of 2)")
+    assert json.loads(path.read_text())["label"] == "license of x, step model (1 of 2)"
+    advance(3)
+    told.advance(4)
+    told("step license (2 of 2)", 9)
+    told.advance(2)
+    told.finish()
+    state = json.loads(path.read_text())
+    assert (state["label"], state["done"], state["total"], state["finished"]) == ("license of x, step license (2 of 2)", 2, 9, True)

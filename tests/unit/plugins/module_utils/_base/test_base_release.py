@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, selector
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, age, selector
 
 RELEASE = Release(
     selector=selector("speech_to_text", "4.9.0", "speech-dc0", {}),
@@ -34,13 +34,17 @@ RELEASE = Release(
         {"models": "sha256:" + "3" * 64},
         {"settings": {"MODELS": "en,de"}},
         {"resource": "speech-other"},
+        {"files": "sha256:" + "3" * 64},
+        {"license": None},
     ],
 )
 def test_what_a_container_would_notice_makes_another_release(change: dict[str, t.Any]) -> None:
     assert dataclasses.replace(RELEASE, **change).id != RELEASE.id
 
 
-@pytest.mark.parametrize("change", [{"downloaded": "2026-01-31T12:00:00Z"}, {"expires": "2026-03-01"}, {"tag": "4.9.0-again"}])
+@pytest.mark.parametrize(
+    "change", [{"downloaded": "2026-01-31T12:00:00Z"}, {"expires": "2026-03-01"}, {"tag": "4.9.0-again"}, {"made": "2026-02-01T12:00:00Z"}]
+)
 def test_what_it_would_not_notice_does_not(change: dict[str, t.Any]) -> None:
     assert dataclasses.replace(RELEASE, **change).id == RELEASE.id
 
@@ -72,6 +76,28 @@ def test_the_required_keys_are_those_without_default() -> None:
     with pytest.raises(InputError) as caught:
         Release.load({})
     assert set(caught.value.problem.replace("without ", "").split(", ")) == required
+
+
+def test_files_and_models_are_two_things() -> None:
+    one, other = ({"models": "sha256:" + "4" * 64}, {"files": "sha256:" + "4" * 64})
+    assert dataclasses.replace(RELEASE, **one).id != dataclasses.replace(RELEASE, **other).id
+
+
+def test_what_an_older_version_wrote_reads_on() -> None:
+    old = {key: value for key, value in RELEASE.dump().items() if key not in ("files", "made")}
+    assert Release.load(old) == RELEASE
+
+
+def test_a_release_without_license_reads_back() -> None:
+    release = dataclasses.replace(RELEASE, license=None, resource="none")
+    assert Release.load(release.dump()) == release
+
+
+def test_the_newest_is_the_one_bound_last() -> None:
+    first = {"id": "f", "downloaded": "2026-01-01T00:00:00Z", "made": None}
+    again, later = {**first, "id": "a", "made": "2026-03-01T00:00:00Z"}, {**first, "id": "b", "downloaded": "2026-02-01T00:00:00Z"}
+    assert sorted([again, first, later], key=age) == [first, later, again]
+    assert max([{"id": "1"}, {"id": "2"}], key=age) == {"id": "2"}
 
 
 def test_a_selector_does_not_depend_on_the_order_of_options() -> None:

@@ -9,7 +9,6 @@ import contextlib
 import gzip
 import hashlib
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -74,12 +73,14 @@ def make_index(**images: Image) -> bytes:
     return json.dumps({"schemaVersion": 2, "mediaType": registry.INDEXES[0], "manifests": entries}).encode()
 
 
-def add_image(store: Store, tag: str = "1.0", *texts: str, service: str = "speech_to_text", fetched: str = NOW) -> dict[str, t.Any]:
+def add_image(
+    store: Store, tag: str = "1.0", *texts: str, service: str = "speech_to_text", fetched: str = NOW, repository: str = REPOSITORY
+) -> dict[str, t.Any]:
     """Put an image into the store; return its record."""
     image = make_image(*(texts or ("base", tag)))
     for data in (image.manifest, image.config, *image.layers.values()):
         store.put_bytes(data)
-    record = registry.image_record(service, REPOSITORY, tag, image.manifest, image.config, fetched)
+    record = registry.image_record(service, repository, tag, image.manifest, image.config, fetched)
     with store.changing() as held:
         records.add_image(held, record)
     return record
@@ -87,25 +88,30 @@ def add_image(store: Store, tag: str = "1.0", *texts: str, service: str = "speec
 
 def add_release(store: Store, image: dict[str, t.Any], models: dict[str, bytes] | None = None, **changes: t.Any) -> dict[str, t.Any]:
     """Put a license (and models by path) for the image into the store; return the release as holdings carry it."""
-    files = [{"path": path, "digest": str(store.put_bytes(data)), "size": len(data)} for path, data in (models or {}).items()]
-    license_ = str(store.put_bytes(changes.pop("ciphertext", LICENSE), mode=SECRET_MODE))
-    name = selector(image["service"], image["tag"], "speech-dc0", {})
+    sets = {"models": models or {}, "files": changes.pop("files", {})}
+    lists = {
+        kind: [{"path": path, "digest": str(store.put_bytes(data)), "size": len(data)} for path, data in sorted(found.items())] for kind, found in sets.items()
+    }
+    digests = {kind: records.models_digest(files) for kind, files in lists.items() if files}
+    ciphertext = changes.pop("ciphertext", LICENSE)
+    license_ = None if ciphertext is None else str(store.put_bytes(ciphertext, mode=SECRET_MODE))
+    options = changes.pop("options", {})
+    name = selector(image["service"], image["tag"], "speech-dc0", options)
     release = Release(
         name,
         image["service"],
         image["tag"],
         "speech-dc0",
-        {},
+        options,
         image["manifest"],
         license_,
-        records.models_digest(files) if files else None,
-        **{"settings": {"MODELS": "a"}, "downloaded": NOW, "expires": "2026-12-31", **changes},
+        **{**digests, "settings": {"MODELS": "a"}, "downloaded": NOW, "expires": "2026-12-31", **changes},
     )
-    record = {**release.dump(), "license_size": os.path.getsize(store.path_of(registry.Digest.parse(license_)))}
+    record = {**release.dump(), "license_size": len(ciphertext or b"")}
     with store.changing() as held:
         records.add_release(held, record)
-        if files:
-            records.add_models(held, {"digest": release.models, "files": files})
+        for kind, digest in digests.items():
+            records.add_models(held, {"digest": digest, "files": lists[kind]})
     return record
 
 
@@ -235,6 +241,9 @@ fail = os.path.join(REGISTRY, "fail")
 if os.path.exists(fail) and open(fail).read():
     sys.exit('time="2026" level=fatal msg="' + open(fail).read() + '"')
 source = next(word for word in arguments if word.startswith("docker://"))
+if "list-tags" in arguments:
+    print(json.dumps({"Tags": [name[4:] for name in sorted(os.listdir(REGISTRY)) if name.startswith("tag-")]}))
+    sys.exit()
 name = source.rpartition("@")[2] if "@" in source else "tag-" + source.rpartition(":")[2]
 path = os.path.join(REGISTRY, name)
 if not os.path.exists(path):

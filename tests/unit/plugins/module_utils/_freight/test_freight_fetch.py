@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, skopeo
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
@@ -50,7 +50,7 @@ def test_an_image_arrives_byte_for_byte(empty: Store, remote: kit.FolderRegistry
     record = get(empty, remote)
     held = kit.blobs(empty.path)
     assert set(held.values()) == {image.manifest, image.config, *image.layers.values()}
-    assert empty.find_image("s", "1.0") == record and record["fetched"] == kit.NOW
+    assert empty.find_image(kit.REPOSITORY, "1.0") == record and record["fetched"] == kit.NOW
     assert os.listdir(Path(empty.path, "work", "images")) == []
 
 
@@ -100,7 +100,7 @@ def test_a_moved_tag_is_an_error_unless_accepted(empty: Store, remote: kit.Folde
         plan(empty, remote)
     assert kit.sha(old.manifest) in str(caught.value) and kit.sha(new.manifest) in str(caught.value) and "accept_moved" in str(caught.value)
     get(empty, remote, accept_moved=True, now="2026-06-01T00:00:00Z")
-    found = empty.find_image("s", "1.0")
+    found = empty.find_image(kit.REPOSITORY, "1.0")
     assert found and found["manifest"] == kit.sha(new.manifest)
     assert plan(empty, remote).known
 
@@ -113,7 +113,7 @@ def test_a_damaged_layer_is_named_and_comes_anew(empty: Store, remote: kit.Folde
     with pytest.raises(IntegrityError) as caught:
         get(empty, remote)
     assert bad in str(caught.value) and "s:1.0" in str(caught.value)
-    assert empty.find_image("s", "1.0") is None and not empty.has(Digest.parse(bad))
+    assert empty.find_image(kit.REPOSITORY, "1.0") is None and not empty.has(Digest.parse(bad))
     (remote.folder / bad).write_bytes(image.layers[bad])
     get(empty, remote)
     assert remote.fetched().count(next(iter(image.layers))) == 1  # the good layer was kept
@@ -125,3 +125,37 @@ def test_an_altered_config_is_refused(empty: Store, remote: kit.FolderRegistry) 
     (remote.folder / kit.sha(image.config)).write_bytes(image.config + b" ")
     with pytest.raises(IntegrityError, match="its config is"):
         plan(empty, remote)
+
+
+def test_everything_that_cannot_be_had_is_told_before_anything_is_fetched(empty: Store, remote: kit.FolderRegistry) -> None:
+    remote.push("1.0", kit.make_image("base"))
+    wanted = [{"service": "s", "repository": kit.REPOSITORY, "tag": tag} for tag in ("1.0", "8", "9")]
+    with pytest.raises(Problems) as caught:
+        fetch.plan_all(empty, source(remote), HOST, wanted, kit.NOW, False)
+    assert len(caught.value.problems) == 2 and "8: the registry has no such tag" in str(caught.value)
+    with pytest.raises(MissingError):
+        fetch.plan_all(empty, source(remote), HOST, wanted[:2], kit.NOW, False)
+    assert [todo.record["tag"] for todo in fetch.plan_all(empty, source(remote), HOST, wanted[:1], kit.NOW, False)] == ["1.0"]
+
+
+def test_services_that_share_an_image_are_each_answered_by_name(empty: Store, remote: kit.FolderRegistry) -> None:
+    remote.push("1.0", kit.make_image("base"))
+    get(empty, remote)
+    todo = fetch.plan(empty, source(remote), HOST, {"service": "other", "repository": kit.REPOSITORY, "tag": "1.0"}, kit.NOW, False)
+    assert todo.known and todo.record["service"] == "other"
+    assert [record["service"] for record in empty.holdings()["images"]] == ["s"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "newer"),
+    [
+        ("4.9.0-amd64-en-us", ["5.0.0-amd64-en-us", "4.10.0-amd64-en-us"]),
+        ("4.9.0-amd64-de-de", []),
+        ("5.0.0-amd64-en-us", []),
+        ("latest", []),
+        ("1.0", ["1.0.1"]),
+    ],
+)
+def test_newer_tags_are_of_the_same_flavour(tag: str, newer: list[str]) -> None:
+    tags = ["4.9.0-amd64-en-us", "4.10.0-amd64-en-us", "5.0.0-amd64-en-us", "5.0.0-preview-amd64-en-us", "4.9.0-amd64-de-de", "latest", "1.0", "1.0.1"]
+    assert fetch.newer(tags, tag) == newer

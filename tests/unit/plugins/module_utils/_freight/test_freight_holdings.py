@@ -31,9 +31,9 @@ def test_the_image_fetched_last_wins_whatever_the_order() -> None:
         held = holdings.empty()
         for record in order:
             holdings.add_image(held, record)
-        found = holdings.find_image(held, "s", "1")
+        found = holdings.find_image(held, "r/x", "1")
         assert found is not None and found["manifest"] == "b"
-    assert holdings.find_image(holdings.empty(), "s", "1") is None
+    assert holdings.find_image(holdings.empty(), "r/x", "1") is None
 
 
 def test_the_same_digest_under_a_tag_replaces_its_older_record() -> None:

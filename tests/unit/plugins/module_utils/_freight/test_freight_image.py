@@ -135,3 +135,34 @@ def test_without_zstd_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     image = Image(b"x", kind="application/vnd.oci.image.layer.v1.tar+zstd")
     with pytest.raises(MissingError, match="install zstd on the host"):
         list(archive.load_stream(image.record, NAME, image.opener, unzstd=True))
+
+
+class OneImage:
+    """An engine that takes what is loaded."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+
+    def image(self, name: str) -> dict[str, t.Any] | None:
+        return {"Id": "x"} if name in self.held else None
+
+    def version(self) -> dict[str, t.Any]:
+        return {"Version": "26.1.0"}
+
+    def load(self, chunks: t.Iterable[bytes]) -> list[str]:
+        self.held[NAME] = b"".join(chunks)
+        return []
+
+
+def test_an_image_is_loaded_once_and_its_bytes_are_counted() -> None:
+    engine, image, told = OneImage(), Image(b"base", b"app"), []
+    counted: list[int] = []
+
+    def begin(words: str, total: int) -> t.Callable[[int], object]:
+        told.append((words, total))
+        return counted.append
+
+    for _turn in range(2):
+        archive.load_missing(engine, image.record, NAME, image.opener, begin)
+    assert told == [("load the image", archive.sizes(image.record)[0])]
+    assert sum(counted) == len(engine.held[NAME]) and unpacked([engine.held[NAME]])

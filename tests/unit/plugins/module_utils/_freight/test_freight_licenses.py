@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.licenses import Licenses
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
@@ -85,3 +86,38 @@ def test_an_expiry_is_recorded_in_place(empty: Store) -> None:
     assert dated.id == new.id
     Licenses(empty, SELECTOR).set_expiry(dated)
     assert {record["id"]: record["expires"] for record in empty.holdings()["releases"]} == {old.id: None, new.id: "2026-12-31"}
+
+
+def test_a_license_is_lent_to_another_selector_and_bound_without_a_copy(empty: Store) -> None:
+    own, lender = Licenses(empty, "a"), keep(empty, "plant-7", selector="b", models={"m": b"m"})
+    assert own.newest("plant-7", A) is None
+    own = Licenses(empty, "a", lambda record: record["selector"] == "b")
+    assert own.newest("plant-7", A) == lender and own.newest("plant-8", A) is None
+    files = [{"path": "g", "digest": str(empty.put_bytes(b"words")), "size": 5}]
+    bound = own.bind(lender, {"options": {"x": 1}, "made": "2026-02-01T00:00:00Z"}, files)
+    assert (bound.selector, bound.license, bound.models, bound.downloaded) == ("a", lender.license, lender.models, lender.downloaded)
+    assert bound.files and bound.id != lender.id and own.newest("plant-7", A) == bound
+    assert {record["license_size"] for record in empty.holdings()["releases"]} == {os.path.getsize(empty.path_of(Digest.parse(lender.license or "")))}
+    newer = keep(empty, "plant-7", day="09", selector="b", models={"m": b"m"})
+    assert own.newest("plant-7", A) == newer, "a newer license comes before the selector's own"
+
+
+def test_declared_files_that_are_gone_are_no_lost_license(empty: Store) -> None:
+    lender, found = keep(empty, "plant-7"), Licenses(empty, SELECTOR)
+    bound = found.bind(lender, {}, [{"path": "g", "digest": str(empty.put_bytes(b"words")), "size": 5}])
+    os.unlink(empty.path_of(Digest.of(b"words")))
+    assert found.missing(bound) == [] and found.missing_files(bound) == ["declared file g"]
+    with empty.changing() as held:
+        held["models"].clear()
+    assert found.missing_files(bound) == ["the declared files"]
+
+
+def test_a_service_without_license_belongs_to_no_vault(empty: Store) -> None:
+    found = Licenses(empty, SELECTOR)
+    bound = {"service": "s", "tag": "1", "resource": "none", "options": {}, "image": A, "made": "2026-01-01T00:00:00Z"}
+    release = found.keep(bound, None)
+    assert release.license is None and found.newest("any", A) == release and found.missing(release) == []
+    assert empty.holdings()["releases"][0]["license_size"] == 0
+    with pytest.raises(MissingError, match="has no license"):
+        found.read(release)
+    assert found.options("s", "1", "none") == [{}] and found.options("s", "2", "none") == []

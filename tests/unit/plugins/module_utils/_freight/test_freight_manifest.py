@@ -32,7 +32,8 @@ def test_what_is_composed_is_valid_and_fits_the_schema(store: Store) -> None:
     assert schema["additionalProperties"] is False and set(schema["required"]) == set(made)
     for name in ("images", "releases", "packages", "models", "receipts", "files", "blobs"):
         item = schema["properties"][name]["items"]
-        assert set(item["required"]) == set(shape.SHAPES[name])
+        fields = shape.BLOBS_1 if name == "blobs" else shape.SHAPES[name]  # what is in every format
+        assert set(item["required"]) == set(fields) and set(item["properties"]) == set(shape.SHAPES[name])
         if name in shape.INNER:
             member, inner = shape.INNER[name]
             assert set(item["properties"][member]["items"]["required"]) == set(shape.SHAPES[inner])
@@ -81,7 +82,7 @@ def test_everything_missing_is_named_at_once(store: Store) -> None:
 
 
 def test_a_license_for_another_image_is_refused(store: Store) -> None:
-    old = store.find_image("speech_to_text", "1.0")
+    old = store.find_image(kit.REPOSITORY, "1.0")
     new = kit.add_image(store, "1.0", "moved", fetched="2026-06-01T00:00:00Z")
     with pytest.raises(MissingError) as caught:
         kit.compose(store, "1.0")
@@ -89,3 +90,36 @@ def test_a_license_for_another_image_is_refused(store: Store) -> None:
     assert "speech_to_text:1.0" in str(caught.value) and "run airgap.azure_ai.bundle" in str(caught.value)
     kit.add_release(store, new, ciphertext=b"new license")
     assert [release["image"] for release in kit.compose(store, "1.0")["releases"]] == [new["manifest"]]
+
+
+def test_a_tag_that_two_repositories_have_wants_the_repository_named(store: Store) -> None:
+    first = store.find_image(kit.REPOSITORY, "1.0")
+    assert first
+    second = kit.add_image(store, "1.0", "v4", repository="azure-cognitive-services/other-4.0")
+    with pytest.raises(MissingError, match=f"found in azure-cognitive-services/other-4.0 and {kit.REPOSITORY}; name the repository"):
+        kit.compose(store, "1.0")
+    kit.add_release(store, second, options={"version": "4.0"})
+    wanted = [
+        {**kit.selectors("1.0")[0], "repository": kit.REPOSITORY},
+        {**kit.selectors("1.0")[0], "repository": second["repository"], "options": {"version": "4.0"}},
+    ]
+    made = manifest.compose(store.holdings(), wanted, [], kit.SITE, "1.0.0", created=kit.NOW)
+    assert shape.validate(made) == []
+    assert {release["image"] for release in made["releases"]} == {first["manifest"], second["manifest"]}
+    assert len(made["images"]) == 2 and manifest.index_bytes(made).count(b"ref.name") == 2
+
+
+def test_declared_files_that_the_store_lacks_are_named(store: Store) -> None:
+    release = kit.add_release(store, kit.add_image(store, "5.0"), files={"g": b"words"})
+    assert [files["digest"] for files in kit.compose(store, "5.0")["models"]] == [release["files"]]
+    with store.changing() as held:
+        held["models"] = [files for files in held["models"] if files["digest"] != release["files"]]
+    with pytest.raises(MissingError, match=f"its files {release['files']} are not in the store"):
+        kit.compose(store, "5.0")
+
+
+def test_a_store_of_before_there_were_files_still_serves(store: Store) -> None:
+    with store.changing() as held:
+        for release in held["releases"]:
+            del release["files"], release["made"]
+    assert shape.validate(kit.compose(store)) == []

@@ -17,6 +17,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle as builder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.intake import Intake
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
@@ -111,16 +112,16 @@ def test_a_truncated_or_missing_blob_is_named_before_anything_is_touched(bundle:
 
 
 def test_an_import_killed_in_the_middle_goes_on(bundle: Path, site: Store, keys: kit.Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    parcel, count, put = receive.judge(str(bundle), site, kit.SITE, keys.trust), [], Store.put_stream
+    parcel, count, put = receive.judge(str(bundle), site, kit.SITE, keys.trust), [], Intake.add
 
-    def die(self: Store, *arguments: t.Any, **options: t.Any) -> object:
+    def die(self: Intake, *arguments: t.Any, **options: t.Any) -> object:
         count.append(1)
         if len(count) == 4:
             raise KeyboardInterrupt
         return put(self, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "put_stream", die)
+        patch.setattr(Intake, "add", die)
         with pytest.raises(KeyboardInterrupt):
             receive.take(parcel, site, kit.SITE)
     assert site.holdings()["images"] == []

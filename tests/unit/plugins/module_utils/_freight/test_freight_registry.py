@@ -103,3 +103,11 @@ def test_bad_manifests(change: t.Callable[[dict], object], problem: str) -> None
 def test_junk_is_refused_in_words(data: bytes) -> None:
     with pytest.raises(InputError):
         registry.read_manifest(data, "image x")
+
+
+def test_a_record_that_lacks_something_is_named() -> None:
+    image = kit.make_image("x")
+    record = registry.image_record("s", "r/x", "1", image.manifest, image.config, kit.NOW)
+    assert registry.complete_record(record) == record
+    with pytest.raises(InputError, match="its record is without layers; give a record that image_fetch returned"):
+        registry.complete_record({name: value for name, value in record.items() if name != "layers"})

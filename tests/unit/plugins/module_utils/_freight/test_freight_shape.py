@@ -56,6 +56,10 @@ def damage(made: dict[str, t.Any], path: str, value: t.Any) -> None:
         ("releases.0.settings", {"A": 1}, "settings"),
         ("releases.0.resource", "other", "id or selector"),
         ("releases.0.expires", "soon", "expires"),
+        ("releases.0.files", "sha256:" + "0" * 64, "files sha256:0000"),
+        ("releases.0.made", "yesterday", "made"),
+        ("releases.0.license_size", 0, "a license has bytes"),
+        ("images.0.repository", "x", "id is"),
         ("releases.0.image", "sha256:" + "0" * 64, "is not speech_to_text:1.0 of this bundle"),
         ("blobs.0.kind", "secret", "kind"),
         ("blobs.0.size", 7, "blob"),
@@ -107,3 +111,25 @@ def test_no_wrong_type_makes_validation_fall_over(store: Store, data: st.DataObj
     before, place[key] = place[key], data.draw(junk)
     if place[key] != before or type(place[key]) is not type(before):
         assert bool(shape.validate(made)) or made["id"] == manifest.identity(made)
+
+
+def test_versions_of_a_service_share_a_tag_where_their_repositories_differ(store: Store) -> None:
+    made = copy.deepcopy(kit.compose(store, systems=[]))
+    other = {**copy.deepcopy(made["images"][0]), "repository": "azure-cognitive-services/other"}
+    made["images"].append(other)
+    made["id"] = manifest.identity(made)
+    assert shape.validate(made) == []
+    other["repository"] = made["images"][0]["repository"]
+    assert any("twice" in line for line in shape.validate(made))
+
+
+def test_a_service_without_license_and_declared_files_are_valid(store: Store) -> None:
+    image = kit.add_image(store, "proxy")
+    release = kit.add_release(store, image, ciphertext=None, files={"conf/nginx.conf": b"listen"})
+    made = kit.compose(store, "proxy", systems=[])
+    assert shape.validate(made) == [] and release["license"] is None and release["license_size"] == 0
+    assert [entry["digest"] for entry in made["models"]] == [release["files"]]
+    assert "license" not in {blob["kind"] for blob in made["blobs"]} and "model" in {blob["kind"] for blob in made["blobs"]}
+    made["releases"][0]["license_size"] = 5
+    made["id"] = manifest.identity(made)
+    assert any("without one license_size is 0" in line for line in shape.validate(made))

@@ -43,6 +43,16 @@ def test_how_the_registry_is_reached_goes_along(tmp_path: Path) -> None:
     assert [word for word in words if word.startswith(("--cert-dir", "--authfile"))] == []
 
 
+def test_the_proxy_is_in_the_environment_and_in_no_command_line(tmp_path: Path) -> None:
+    program = tmp_path / "skopeo"
+    program.write_text('#!/bin/sh\necho "$HTTPS_PROXY|$NO_PROXY|$*"\n')
+    program.chmod(0o755)
+    access = skopeo.Access(environment={"HTTPS_PROXY": "http://user:word@proxy.example:3128", "NO_PROXY": "local"})
+    proxy, exceptions, words = skopeo.Skopeo(access, str(program)).manifest(REFERENCE).decode().split("|")
+    assert (proxy, exceptions) == ("http://user:word@proxy.example:3128", "local")
+    assert "word" not in words and "word" not in repr(access)
+
+
 @pytest.mark.parametrize(
     ("said", "error", "text"),
     [
@@ -54,6 +64,8 @@ def test_how_the_registry_is_reached_goes_along(tmp_path: Path) -> None:
         ("pinging container registry r: http: server gave HTTP response to HTTPS client", RemoteError, "plain HTTP"),
         ("pinging container registry r: dial tcp: lookup r: no such host", RemoteError, "does not answer"),
         ("writing blob sha256:9401f429: no space left on device", RemoteError, "no space left"),
+        ("Get https://r/v2/: proxyconnect tcp: dial tcp: lookup p: no such host", RemoteError, "proxy refuses us or does not answer"),
+        ("Get https://r/v2/: Proxy Authentication Required", RemoteError, "look at azure_ai_proxy"),
         ("something new", RemoteError, "skopeo failed: something new"),
     ],
 )
@@ -72,3 +84,9 @@ def test_a_failure_without_a_word_is_told_as_such() -> None:
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(MissingError, match="install the package"):
         skopeo.Skopeo(skopeo.Access(), "no-such-skopeo").manifest(REFERENCE)
+
+
+def test_tags_of_a_repository(remote: kit.FolderRegistry) -> None:
+    for tag in ("1.0", "2.0"):
+        remote.push(tag, kit.make_image("base", tag))
+    assert {"1.0", "2.0"} <= set(skopeo.Skopeo(skopeo.Access(), str(remote.program)).tags(f"registry.example/{kit.REPOSITORY}"))

@@ -69,7 +69,7 @@ def test_an_interrupted_write_leaves_nothing(empty: Store) -> None:
 def test_leavings_of_a_killed_run_are_removed_but_not_a_living_ones(empty: Store) -> None:
     leaving = Path(empty.path, "blobs", "sha256", ".airgap-killed")
     leaving.write_bytes(b"half")
-    with empty._writing():
+    with empty.writing():
         assert empty.clean() == []
     assert leaving.exists()
     assert empty.clean() == [leaving.name]
@@ -125,8 +125,8 @@ def test_the_newest_image_and_the_matching_release_are_found(empty: Store) -> No
     new = kit.add_image(empty, "1.0", "new", fetched="2026-02-01T00:00:00Z")
     release = kit.add_release(empty, old)
     later = kit.add_release(empty, old, ciphertext=b"later", downloaded="2026-03-01T00:00:00Z")
-    assert empty.find_image("speech_to_text", "1.0") == new
-    assert empty.find_image("speech_to_text", "9") is None
+    assert empty.find_image(kit.REPOSITORY, "1.0") == new
+    assert empty.find_image(kit.REPOSITORY, "9") is None
     assert empty.find_release(release["selector"]) == later
     assert empty.find_release(release["selector"], new["manifest"]) is None
     index = Path(empty.path, "index.json").read_text()

@@ -101,7 +101,7 @@ def test_a_signed_manifest_is_judged_all_the_same(bundle: Path, keys: kit.Keys) 
     with pytest.raises(Problems) as caught:
         verify.open_manifest(str(bundle), keys.trust)
     assert len(caught.value.problems) == 2
-    kit.resign(bundle, keys, {**made, "format": 2})
+    kit.resign(bundle, keys, {**made, "format": manifest.FORMAT + 1})
     with pytest.raises(InputError, match="install a newer airgap.azure_ai first"):
         verify.open_manifest(str(bundle), keys.trust)
 

@@ -59,3 +59,11 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_program_that_is_ahead_of_its_bandwidth_is_paused(tmp_path: Path) -> None:
+    script = f"for i in $(seq 40); do head -c 1000 /dev/zero >> {tmp_path}/file; sleep 0.01; done"
+    start = time.monotonic()
+    assert watch.run(["sh", "-c", script], 20, [str(tmp_path)], limit=20_000).returncode == 0
+    assert 1.5 < time.monotonic() - start < 10
+    assert (tmp_path / "file").stat().st_size == 40_000

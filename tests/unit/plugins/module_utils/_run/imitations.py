@@ -17,6 +17,7 @@ import urllib.parse
 from pathlib import Path
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, selector
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _catalog
 
 V2S2 = "application/vnd.docker.distribution.manifest.v2+json"
@@ -72,6 +73,7 @@ class FakeEngine:
         self.paths: list[str] = []
         self.archives: list[dict[str, bytes]] = []
         self.logs = b""
+        self.served: dict[str, dict[str, t.Any]] = {}
         self.answers: dict[str, tuple[int, bytes]] = {}
         engine = self
 
@@ -84,6 +86,15 @@ class FakeEngine:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+    def pull(self, reference: str) -> tuple[int, bytes]:
+        """The registry holds what ``served`` says."""
+        said = json.dumps({"status": "Pulling", "progressDetail": {}}).encode() + b"\r\n"
+        image = self.served.get(reference)
+        if image is None:
+            return 200, said + json.dumps({"errorDetail": {}, "error": "manifest unknown"}).encode()
+        self.images[reference] = image
+        return 200, said
 
     def load(self, data: bytes) -> tuple[int, bytes]:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
@@ -166,6 +177,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if path == "/info":
             driver = [["driver-type", "io.containerd.snapshotter.v1"]] if fake.store == "containerd" else [["Backing Filesystem", "extfs"]]
             return _json({"ID": "ABCD", "DriverStatus": driver, "DockerRootDir": "/", "SecurityOptions": ["name=seccomp,profile=default"]})
+        if path == "/networks":
+            return _json([{"Name": "bridge"}])
+        if path == "/images/create":
+            return fake.pull(query["fromImage"])
+        if parts[0] == "images" and parts[-1] == "tag":
+            fake.images[f"{query['repo']}:{query['tag']}"] = fake.images[path[len("/images/") : -len("/tag")]]
+            return 201, b""
         if path == "/images/load":
             return fake.load(body)
         if parts[0] == "images":
@@ -243,6 +261,14 @@ def declaration(name: str = "sent-en", port: int = 5001, image: Image | None = N
         "options": {},
         "settings": {},
         "variable": "azure_ai_containers",
+        "metered": True,
+        "group": None,
+        "member": None,
+        "group_service": None,
+        "members": {},
+        "links": {},
+        "after": [],
+        "network": None,
         **more,
     }
 
@@ -262,9 +288,16 @@ def have(**more: t.Any) -> dict[str, t.Any]:
         "listening": [22],
         "engine": {"version": "20.10.24", "api": "1.41", "id": "E", "store": "classic", "root_dir": "/var/lib/docker", "rootless": False, "userns": False},
         "engine_error": None,
+        "engine_program": None,
+        "engine_ours": False,
+        "daemon": {"reason": None, "apply": "nothing", "error": None},
+        "routes": [],
+        "gpus": {"count": 0, "runtime": False},
+        "networks": [],
         "images": [],
         "containers": [],
         "deployed": {},
+        "lock": None,
         "models": [],
         "store": {},
         **more,
@@ -272,10 +305,11 @@ def have(**more: t.Any) -> dict[str, t.Any]:
 
 
 def item(image: Image, models: dict[str, t.Any] | None = None, release_more: dict[str, t.Any] | None = None, **more: t.Any) -> dict[str, t.Any]:
-    """One wanted container."""
-    entry = _catalog.load()[image.record["service"]]
+    """One wanted container; ``entry_more`` changes keys of its catalog entry."""
+    entry_more = more.pop("entry_more", {})
+    entry = entries.resolved({**_catalog.load()[image.record["service"]], **entry_more}, more.get("options", {}))
     found = release(image, models["digest"] if models else None, **(release_more or {}))
-    return {"declaration": declaration(image=image, **more), "entry": entry, "release": found, "image": image.record, "models": models}
+    return {"declaration": declaration(image=image, **more), "entry": entry, "release": found, "image": image.record, "models": models, "files": None}
 
 
 def want(*items: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:

@@ -84,6 +84,23 @@ def test_a_license_serves_to_the_end_of_its_last_day(expires: str, problem: bool
     assert not problem or "its license ended on 2026-05-31" in problems[0]
 
 
+@pytest.mark.parametrize(("expires", "told"), [("2026-07-01", "its license ends in 30 days, on 2026-07-01; bundle a new one"), ("2026-07-02", None)])
+def test_a_license_that_ends_soon_is_told_in_time(expires: str, told: str | None) -> None:
+    _problems, warnings = judged(have(), want(item(IMAGE, release_more={"expires": expires})))
+    assert warnings == ([f"container sent-en: {told}"] if told else [])
+
+
+def test_an_ended_license_may_be_asked_for() -> None:
+    problems, warnings = judged(have(), want(item(IMAGE, release_more={"expires": "2026-05-31"}), allow_expired=True))
+    assert problems == [] and "its license ended on 2026-05-31" in warnings[0]
+
+
+def test_who_changes_the_host_now_is_told() -> None:
+    holder = {"who": "eve", "node": "laptop", "since": "2026-06-01T00:00:00Z", "run": "1"}
+    _problems, warnings = judged(have(lock=holder), want(item(IMAGE)))
+    assert warnings == ["lock: held by eve from laptop since 2026-06-01T00:00:00Z; another run changes this host"]
+
+
 def test_an_undeclared_end_is_a_warning() -> None:
     problems, warnings = judged(have(), want(item(IMAGE, release_more={"expires": None})))
     assert problems == []
@@ -117,8 +134,70 @@ def test_a_small_difference_of_clocks_is_none_and_a_larger_one_told() -> None:
     assert "the control node's is" in judged(have(), want(item(IMAGE), control_now="2020-01-01T00:00:00Z"))[0][0]
 
 
+@pytest.mark.parametrize(("now", "told"), [("2025-06-01T00:00:00Z", "when the store's content was fetched"), ("2027-06-01T00:00:00Z", "licenses depend on it")])
+def test_a_clock_a_year_off_stands_in_the_way(now: str, told: str) -> None:
+    problems, _warnings = judged(have(now=now), want(item(IMAGE)))
+    assert problems[0].startswith(f"clock: the host's is {now}") and told in problems[0]
+
+
 @pytest.mark.parametrize("name", ["sent-en", "other"])
 def test_a_port_held_by_a_declared_container_is_free(name: str) -> None:
     held = {"name": name, "id": "1", "image": "i", "state": "running", "labels": {"airgap.azure_ai.container": name}, "ports": [5001]}
     wanted = want(item(IMAGE), item(IMAGE, name="other", port=5002))
     assert judged(have(containers=[held], listening=[5001]), wanted)[0] == []
+
+
+GPU: dict[str, t.Any] = {"entry_more": {"gpu": True}}
+
+
+@pytest.mark.parametrize(
+    ("gpus", "told"),
+    [
+        ({"count": 0, "runtime": True}, "needs an NVIDIA GPU and the host shows none; place it on another host, or take the service's CPU image"),
+        ({"count": 2, "runtime": False}, "Docker no NVIDIA runtime for it; install the NVIDIA container toolkit"),
+        ({"count": 1, "runtime": True}, None),
+    ],
+)
+def test_a_gpu_where_one_is_needed(gpus: dict[str, t.Any], told: str | None) -> None:
+    problems, _warnings = judged(have(gpus=gpus), want(item(IMAGE, **GPU)))
+    assert problems == [] if told is None else len(problems) == 1 and told in problems[0]
+    assert judged(have(gpus=gpus), want(item(IMAGE))) == ([], [])
+
+
+def test_cpu_flags_that_would_help_are_a_warning() -> None:
+    wanted = item(IMAGE, entry_more={"cpu_flags_recommended": ["avx512f", "avx2"]})
+    assert judged(have(), want(wanted)) == ([], ["container sent-en: the host's CPU lacks avx512f, which sentiment runs better with"])
+
+
+@pytest.mark.parametrize(
+    ("version", "old"), [("19.03.15", True), ("20.10.24+dfsg1", False), ("20.9", True), ("26.1.5+dfsg1", False), ("28.0.0-rc.1", False), ("dev", False)]
+)
+def test_an_engine_that_is_too_old(version: str, old: bool) -> None:
+    problems, _warnings = judged(have(engine={**have()["engine"], "version": version}), want(item(IMAGE)))
+    assert problems == ([f"engine: Docker {version} is older than 20.10; install a newer one"] if old else [])
+
+
+def test_a_member_of_a_group_without_its_license_is_told_with_its_group() -> None:
+    member = {"name": "dt-layout", "group": "dt", "member": "layout", "group_service": "custom_template"}
+    problems, _warnings = judged(have(), want({**item(IMAGE, **member), "release": None, "image": None}))
+    assert problems == [
+        (
+            "container dt-layout: custom_template dt needs layout's license besides those of its other members, and there is "
+            "no license/release for sentiment:3.0-en@lang-dc0#44136fa355b3 in the store; bundle it"
+        )
+    ]
+    free = {**item(IMAGE, entry_more={"online": [], "mounts": {}, "offline": {"settings": {}}}, **member), "release": None, "image": None}
+    assert "needs layout's image besides" in judged(have(), want(free))[0][0]
+
+
+def test_files_that_are_not_in_the_store() -> None:
+    wanted = item(IMAGE)
+    wanted["release"] = {**wanted["release"], "files": "sha256:" + "c" * 64}
+    assert checks.bound(have(), want(wanted), wanted)[0] == ["container sent-en: its files sha256:cccccccccccc are not in the store; bundle them"]
+
+
+def test_all_problems_of_a_host_come_at_once() -> None:
+    host = have(cpus=2, memory=GIB, listening=[5001], cpu_flags=[], engine={**have()["engine"], "version": "19.03"})
+    problems, _warnings = judged(host, want(item(SPEECH, **GPU)))
+    for word in ("19.03", "its containers need", "lacks avx2", "the host has 2", "NVIDIA", "port 5001"):
+        assert [line for line in problems if word in line], word

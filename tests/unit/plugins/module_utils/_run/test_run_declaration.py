@@ -26,7 +26,8 @@ def problems(*raw: t.Any, **options: t.Any) -> list[str]:
 def test_defaults_are_filled_in() -> None:
     (found,) = declarations({"azure_ai_containers": [GOOD]}, CATALOG)
     filled = {"bind": "127.0.0.1", "cpus": 8, "memory": 8 * 1024**3, "options": {}, "settings": {}, "variable": "azure_ai_containers"}
-    assert found == {**GOOD, **filled}
+    alone = {"metered": True, "links": {}, "after": [], "network": None, "group": None, "member": None, "group_service": None, "members": {}}
+    assert found == {**GOOD, **filled, **alone}
 
 
 def test_every_variable_of_the_family_counts_and_no_other() -> None:
@@ -53,7 +54,7 @@ def test_two_containers_on_one_port(one: str, other: str, clash: bool) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"service": "tea"}, "service 'tea' is unknown; use one of sentiment, speech_to_text, text_translation"),
+        ({"service": "tea"}, f"service 'tea' is unknown; use one of {', '.join(sorted(CATALOG))} or add it to azure_ai_catalog"),
         ({"name": "Stt_EN"}, "name 'Stt_EN' is not a DNS label"),
         ({"tag": "latest"}, "tag latest names another image every month"),
         ({"tag": 4.9}, "tag 4.9 is not an image tag"),
@@ -104,3 +105,65 @@ def test_bundling_takes_one_of_each_and_needs_no_name() -> None:
     other = {**bare, "tag": "4.9.0-amd64-de-de"}
     found = declarations({"azure_ai_containers": [GOOD, GOOD, bare, other]}, CATALOG, unique=False)
     assert [item["tag"] for item in found] == ["4.9.0-amd64-en-us", "4.9.0-amd64-de-de"]
+
+
+FORM: dict[str, t.Any] = {
+    **CATALOG["sentiment"],
+    "options": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "gpu": {"type": "boolean", "default": False},
+            "mode": {"type": "string", "enum": ["a", "b"]},
+            "allow_legacy": {"type": "boolean"},
+        },
+    },
+    "variants": [
+        {"when": {"gpu": True}, "tag_pattern": "gpu", "tag_help": "name an image for GPUs", "size": {"recommended": {"cpus": 2, "memory": "24g"}}},
+        {"when": {"gpu": False}, "tag_pattern": "^(?!.*gpu)"},
+        {"when": {"mode": "b"}, "legacy": True},
+    ],
+}
+FREE = {**CATALOG["sentiment"], "online": [], "mounts": {}, "metered": False}
+
+
+def formed(**change: t.Any) -> dict[str, t.Any]:
+    (found,) = declarations({"azure_ai_containers": [{**GOOD, "service": "form", **change}]}, {"form": FORM, "free": FREE})
+    return found
+
+
+def test_options_get_their_defaults_and_choose_the_form() -> None:
+    plain, chosen = formed(), formed(options={"gpu": False})
+    assert plain["options"] == {"gpu": False}
+    assert selector_of(plain) == selector_of(chosen), "a default that is written out is the same wish"
+    found = formed(options={"gpu": True}, tag="4-gpu")
+    assert (found["cpus"], found["memory"]) == (2, 24 * 1024**3)
+    assert selector_of(found) != selector_of(formed(tag="4"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"options": {"gpu": True}}, "tag '4.9.0-amd64-en-us' does not fit its options; name an image for GPUs"),
+        ({"tag": "4-gpu"}, "tag '4-gpu' does not fit its options; use one that matches ^(?!.*gpu)"),
+        ({"options": {"mode": "b"}}, "service form is legacy, its vendor has retired it; set options.allow_legacy to true"),
+        ({"options": {"mode": "b", "allow_legacy": False}}, "service form is legacy"),
+    ],
+)
+def test_forms_refuse_what_does_not_fit_them(change: dict[str, t.Any], told: str) -> None:
+    with pytest.raises(Problems) as caught:
+        formed(**change)
+    (line,) = caught.value.problems
+    assert line.startswith("container stt-en (azure_ai_containers): ")
+    assert told in line
+
+
+def test_a_retired_service_runs_for_those_who_ask_for_it() -> None:
+    assert formed(options={"mode": "b", "allow_legacy": True})["options"] == {"gpu": False, "mode": "b", "allow_legacy": True}
+
+
+def test_a_service_without_license_has_no_resource() -> None:
+    bare = {key: value for key, value in GOOD.items() if key != "resource"}
+    assert formed(service="free")["resource"] == "none"
+    (found,) = declarations({"azure_ai_containers": [{**bare, "service": "free"}]}, {"free": FREE})
+    assert (found["resource"], found["metered"]) == ("none", False)

@@ -41,3 +41,13 @@ def test_damaged_release_files_are_not_complete(tmp_path: Path) -> None:
     assert (found["current"], found["previous"], found["source"], found["proven"]) == (None, None, None, None)
     (tmp_path / "containers" / "x" / "proven.json").write_text('{"spec": "0123456789abcdef"}')
     assert deployed.containers(str(tmp_path))["x"]["proven"] == "0123456789abcdef"
+
+
+def test_a_release_without_license_is_whole_without_one(tmp_path: Path) -> None:
+    for name, text in {"a": '{"license": null, "files": "f"}', "b": '{"license": "sha256:x"}'}.items():
+        folder = tmp_path / "containers" / "x" / "releases" / name
+        folder.mkdir(parents=True)
+        (folder / "release.json").write_text(text)
+    found = deployed.containers(str(tmp_path))["x"]["releases"]
+    assert {name: item["complete"] for name, item in found.items()} == {"a": True, "b": False}
+    assert deployed.models_in_use(str(tmp_path)) == {"f"}, "declared files are kept as models are"

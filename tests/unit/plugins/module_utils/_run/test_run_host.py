@@ -66,3 +66,20 @@ def test_facts_of_a_host_made_of_files(tmp_path: Path) -> None:
     assert (found["os"], found["listening"], found["cpu_flags"], found["memory"]) == ("debian-12", [22, 8080], ["avx2"], 8192)
     assert found["now"].endswith("Z")
     assert found["cpus"] >= 1
+
+
+def test_gpus_by_driver_or_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    proc, dev, path = tmp_path / "proc", tmp_path / "dev", tmp_path / "bin"
+    for folder in (dev, path):
+        folder.mkdir()
+    monkeypatch.setenv("PATH", str(path))
+    assert host.gpus([], proc=str(proc), dev=str(dev)) == {"count": 0, "runtime": False}
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "tty0"):
+        (dev / name).touch()
+    assert host.gpus(["runc", "nvidia"], proc=str(proc), dev=str(dev)) == {"count": 2, "runtime": True}
+    for number in range(3):
+        (proc / "driver" / "nvidia" / "gpus" / f"0000:0{number}:00.0").mkdir(parents=True)
+    assert host.gpus(["runc"], proc=str(proc), dev=str(dev)) == {"count": 3, "runtime": False}
+    hook = path / "nvidia-container-runtime-hook"
+    hook.touch(mode=0o755)
+    assert host.gpus([], proc=str(proc), dev=str(dev))["runtime"] is True

@@ -53,3 +53,10 @@ def test_containers_with_ports_and_without_probes() -> None:
     found = inside.containers(listed)
     assert found[0] == {"name": "a", "id": "1", "image": "i", "state": "running", "labels": {"k": "v"}, "ports": [5001]}
     assert [item["id"] for item in found] == ["1", "3"]
+
+
+def test_networks_and_runtimes(fake: FakeEngine) -> None:
+    fake.answers["/networks"] = (200, b'[{"Name": "host"}, {"Name": "azure-ai"}]')
+    found = inside.survey(Engine(fake.path))
+    assert (found["networks"], found["engine"]["runtimes"]) == (["azure-ai", "host"], [])
+    assert inside.facts({}, {"Runtimes": {"runc": {}, "nvidia": {}}})["runtimes"] == ["nvidia", "runc"]

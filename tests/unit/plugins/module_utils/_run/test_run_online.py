@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
-import urllib.parse
 
 import pytest
 from hypothesis import given
@@ -20,6 +18,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run import online
 IMAGE = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
 TODAY = datetime.date(2026, 3, 31)
+ACCOUNT = online.Account("https://e.example", "k")
 
 
 def release(**changes: object) -> Release:
@@ -46,12 +45,24 @@ class TestNeeded:
             (release(image=OTHER), False, (), "bound to image sha256:bbbbbbbbbbbb"),
             (release(), False, ("the license",), "no longer holds the license"),
             (release(), True, (), "without models"),
+            (release(models="sha256:" + "d" * 64), False, (), "made with models, which the service no longer has"),
             (release(expires="2026-03-30"), False, (), "ended on 2026-03-30"),
             (release(expires="2026-04-30"), False, (), "in 30 days"),
         ],
     )
     def test_says_why(self, have: Release | None, models: bool, missing: tuple[str, ...], words: str) -> None:
         assert words in (online.needed(have, IMAGE, models, TODAY, 30, missing) or "")
+
+    def test_a_setting_that_the_offline_run_lacks_is_a_reason(self) -> None:
+        have = release(settings={"MODELS": "a"})
+        assert online.needed(have, IMAGE, False, TODAY, 30, captured=["MODELS"]) is None
+        assert "without the setting CONFIG" in (online.needed(have, IMAGE, False, TODAY, 30, captured=["MODELS", "CONFIG"]) or "")
+
+    def test_a_service_without_license_is_bound_to_its_image_alone(self) -> None:
+        have = release(license=None)
+        assert online.unlicensed(have, IMAGE) is None
+        assert "the tag is now sha256:bbbbbbbbbbbb" in (online.unlicensed(have, OTHER) or "")
+        assert "needs no license" in (online.unlicensed(None, IMAGE) or "")
 
     def test_an_undeclared_end_is_no_reason(self) -> None:
         assert online.needed(release(expires=None), IMAGE, False, datetime.date(2999, 1, 1), 30) is None
@@ -88,20 +99,94 @@ class TestSteps:
     }
 
     def test_fills_placeholders_and_leaves_out_undeclared_options(self) -> None:
-        (step,) = online.steps(self.ENTRY, {"languages": ["en", "fr"]}, "https://x.example/", "key{endpoint}")
+        (step,) = online.steps(self.ENTRY, {"languages": ["en", "fr"]}, online.Account("https://x.example/", "key{endpoint}"))
         assert step.settings == {"Billing": "https://x.example", "ApiKey": "key{endpoint}", "Languages": "en,fr", "Eula": "accept"}
         assert (step.time_limit, step.until, step.produces) == (3600, "exit", ("models", "license"))
 
     def test_the_key_is_not_shown(self) -> None:
-        assert "geheim" not in repr(online.steps(self.ENTRY, {"languages": ["en"]}, "https://x.example", "geheim"))
+        assert "geheim" not in repr(online.Account("https://x.example", "geheim"))
+        assert "geheim" not in repr(online.steps(self.ENTRY, {"languages": ["en"]}, online.Account("https://x.example", "geheim")))
 
     def test_an_unknown_placeholder_is_named(self) -> None:
         with pytest.raises(InputError, match=r"online step a, setting B: no value for \{colour\}"):
-            online.steps({"online": [{"name": "a", "settings": {"B": "{colour}"}, "produces": ["license"]}]}, {}, "e", "k")
+            online.steps({"online": [{"name": "a", "settings": {"B": "{colour}"}, "produces": ["license"]}]}, {}, ACCOUNT)
 
     def test_steps_without_a_license_are_refused(self) -> None:
         with pytest.raises(InputError, match="no online step produces a license"):
-            online.steps({"online": [{"name": "a", "settings": {}, "produces": ["models"]}]}, {}, "e", "k")
+            online.steps({"online": [{"name": "a", "settings": {}, "produces": ["models"]}]}, {}, ACCOUNT)
+
+
+class TestAccounts:
+    ENTRY = {
+        "online": [
+            {
+                "name": "model",
+                "account": "model",
+                "until": "ready",
+                "retries": 3,
+                "size": {"cpus": 4, "memory": "8g"},
+                "settings": {"Billing": "{endpoint}", "ApiKey": "{api_key}", "ModelId": "{options.model_id}"},
+                "arguments": ["{options.model_id}", "{options.none}", "plain"],
+                "produces": ["models"],
+            },
+            {"name": "license", "settings": {"Billing": "{endpoint}", "ApiKey": "{api_key}"}, "produces": ["license"]},
+        ]
+    }
+    GIVEN = {"resource": "dc0", "endpoint": "https://dc0.example", "api_key": "k", "model_endpoint": "", "model_api_key": "", "options": {"model_id": "m"}}
+
+    def test_each_step_has_the_account_that_it_wants(self) -> None:
+        model, license_ = online.steps(self.ENTRY, {"model_id": "m"}, ACCOUNT, online.Account("https://s0.example/", "k0"))
+        assert (model.settings["Billing"], model.settings["ApiKey"]) == ("https://s0.example", "k0")
+        assert (license_.settings["Billing"], license_.settings["ApiKey"]) == ("https://e.example", "k")
+        assert (model.until, model.retries, model.cpus, model.memory, model.arguments) == ("ready", 3, 4, 8 * 2**30, ("m", "plain"))
+        assert (license_.until, license_.retries, license_.cpus, license_.memory, license_.arguments) == ("exit", 0, 0, 0, ())
+
+    def test_without_another_account_both_have_the_license_s(self) -> None:
+        assert {step.settings["ApiKey"] for step in online.steps(self.ENTRY, {"model_id": "m"}, ACCOUNT)} == {"k"}
+        assert online.accounts(self.ENTRY, self.GIVEN, "x") == (online.Account("https://dc0.example", "k"), None)
+
+    def test_the_model_s_account_is_taken_where_the_option_names_it(self) -> None:
+        given_ = {**self.GIVEN, "options": {"model_resource": "s0"}, "model_endpoint": "https://s0.example", "model_api_key": "k0"}
+        assert online.accounts(self.ENTRY, given_, "x")[1] == online.Account("https://s0.example", "k0")
+        assert online.accounts({"online": self.ENTRY["online"][1:]}, given_, "x")[1] is None, "no step asks for it"
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"api_key": ""}, "the api_key is empty; set azure_ai_resources.dc0.api_key"),
+            ({"endpoint": ""}, "the endpoint is empty; set azure_ai_resources.dc0.endpoint"),
+            ({"options": {"model_resource": "s0"}, "model_endpoint": "x"}, "the model_api_key is empty; set azure_ai_resources.s0.api_key"),
+        ],
+    )
+    def test_an_empty_one_is_named(self, change: dict[str, object], words: str) -> None:
+        with pytest.raises(InputError, match=words):
+            online.accounts(self.ENTRY, {**self.GIVEN, **change}, "x")
+
+
+class TestOptions:
+    ENTRY = {
+        "online": [{"settings": {"Languages": "{options.languages}", "Seen": "{options.seen}"}, "produces": ["license"]}],
+        "files": [{"option": "glossary", "mount": "/g"}, {"option": "seen", "mount": "/s"}],
+    }
+
+    @pytest.mark.parametrize(
+        ("other", "same"),
+        [
+            ({"languages": ["en", "fr"]}, True),
+            ({"languages": ["en", "fr"], "glossary": "two"}, True),
+            ({"languages": ["en", "de"], "glossary": "one"}, False),
+            ({"languages": ["en", "fr"], "seen": "by a step"}, False),
+            ({"languages": ["en", "fr"], "unheard": "of"}, False),
+        ],
+    )
+    def test_a_license_serves_options_that_no_step_sees(self, other: dict[str, object], same: bool) -> None:
+        assert online.same_license(self.ENTRY, {"languages": ["en", "fr"], "glossary": "one"}, other) is same
+
+    def test_what_differs_from_the_nearest_is_told(self) -> None:
+        others = [{"languages": ["en"], "gpu": True}, {"languages": ["en", "fr"]}]
+        assert online.changed_options({"languages": ["en", "de"]}, others) == "languages is en,de and was en,fr"
+        assert online.changed_options({"gpu": True}, [{}]) == "gpu is true and was not set"
+        assert online.changed_options({"gpu": True}, [{"gpu": True}]) == online.changed_options({"gpu": True}, []) == ""
 
 
 PATTERNS = {"MODELS": r"-e\s+MODELS=[ \t]*([^\s,]+(?:,[ \t]*[^\s,]+)*)", "TRANSLATORSYSTEMCONFIG": r"-e\s+TRANSLATORSYSTEMCONFIG=[ \t]*(\S+)"}
@@ -143,43 +228,6 @@ class TestCheckPaths:
     def test_a_path_that_did_not_come_is_named(self) -> None:
         with pytest.raises(RemoteError, match="setting MODELS: names /m/b, which was not downloaded"):
             online.check_paths({"MODELS": "/m/a,/m/b"}, "/m", ["a/w.bin"])
-
-
-class TestExplain:
-    @pytest.mark.parametrize(
-        ("log", "problem", "way_out"),
-        [
-            ("Error: Feature is not supported.", "not approved", "aka.ms/csdisconnectedcontainers"),
-            ("fail: a valid license has been found at /license", "holds a valid license already", "derived image"),
-            ("EULA must be accepted to start", "license terms", "Eula to accept"),
-            ("Endpoint connection failed with status 'Invalid'", "refuses the key", "api_key and endpoint"),
-            ("validation failed with status 'Mismatch'", "another kind", "own kind"),
-            ("Subscription validation failed with status 'OutOfQuota'", "cannot be reached", "proxy"),
-            ("Could not resolve: Name or service not known", "cannot be reached", "name resolution"),
-            ("The provided license path was not found.", "license folder", "Mounts:License"),
-            ("This container image is expired.", "expired", "newer tag"),
-            ("[ERROR] Failed to download: context deadline exceeded", "hour", "faster line"),
-        ],
-    )
-    def test_known_words_get_a_way_out(self, log: str, problem: str, way_out: str) -> None:
-        found = online.explain(log, 1, [])
-        assert problem in found[0]
-        assert way_out in found[1]
-
-    @pytest.mark.parametrize(("code", "words"), [(None, "not done within its time limit"), (0, "left no license"), (7, "exit code 7")])
-    def test_unknown_ends_tell_the_code_and_the_last_line(self, code: int | None, words: str) -> None:
-        problem, _way = online.explain("first\nthe last line\n\n", code, [])
-        assert words in problem
-        assert problem.endswith("its last line: the last line")
-
-    @given(st.text("abcdefXYZ0123456789+/=", min_size=8, max_size=40))
-    def test_no_spelling_of_the_key_is_quoted(self, key: str) -> None:
-        log = f"odd {key} {urllib.parse.quote(key, safe='')} {base64.b64encode(key.encode()).decode()} {key.lower()}"
-        problem, way_out = online.explain(log, 3, [key])
-        assert key not in problem + way_out
-        assert urllib.parse.quote(key, safe="") not in problem
-        assert base64.b64encode(key.encode()).decode() not in problem
-        assert key.lower() not in problem
 
 
 def test_expiry_is_a_whole_day_or_unknown() -> None:

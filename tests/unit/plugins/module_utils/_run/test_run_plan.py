@@ -41,6 +41,7 @@ def applied(host: dict[str, t.Any], steps: dict[str, t.Any]) -> dict[str, t.Any]
     for models in steps["models"]:
         assert all(new["store"].get(file["digest"][7:]) == file["size"] for file in models["files"])
         new["models"].append(models["digest"])
+    new["networks"] = sorted({*new["networks"], *steps["networks"]})
     for step in steps["releases"]:
         assert step["image"] in [image["name"] for image in steps["images"]], "its user must be told"
         folder = new["deployed"].setdefault(step["container"], {"current": None, "previous": None, "releases": {}, "source": None, "proven": None})
@@ -66,6 +67,8 @@ def wishes(draw: st.DrawFn) -> dict[str, t.Any]:
         options = {"languages": ["en", "fr"]} if service == "text_translation" else {}
         image = Image(*draw(CHAINS), service=service)
         more = {"name": f"c{number}", "port": 5000 + number, "options": options, "settings": {"A": draw(st.sampled_from(["1", "2"]))}}
+        more["network"] = draw(st.sampled_from([None, "azure-ai"]))
+        more["after"] = draw(st.lists(st.sampled_from([f"c{place}" for place in range(3) if place != number]), unique=True))
         items.append(item(image, MODELS if options and draw(st.booleans()) else None, {"options": options}, **more))
     return want(*items, packages=draw(st.sampled_from([[], PACKAGES])))
 
@@ -157,6 +160,45 @@ def test_settings_restart_and_state_starts() -> None:
     assert plan(host, wish)["switch"][0]["reason"] == "no container"
 
 
+def rolled_back(kind: str, to: str, left: str) -> dict[str, t.Any]:
+    return {"kind": kind, "to": {"release": to, "spec": to}, "left": [{"release": left, "spec": left}], "since": "2026-05-01T00:00:00Z"}
+
+
+def test_what_was_rolled_back_by_hand_stays_until_something_else_is_declared() -> None:
+    host, _wish = done()
+    now = host["deployed"]["sent-en"]["current"]
+    newer = want(item(IMAGE, release_more={"license": sha(b"new")}))
+    wanted = newer["containers"][0]["release"]["id"]
+    host["deployed"]["sent-en"]["rollback"] = rolled_back("manual", now, wanted)
+    steps = plan(host, newer)
+    assert steps["switch"] == []
+    assert steps["lines"][0] == f"container sent-en: stays at {now}, rolled back by hand on 2026-05-01; azure_ai_unpin=true goes on to {wanted}"
+    assert plan(host, {**newer, "unpin": True})["switch"][0]["reason"] == "another release; ends the rollback of 2026-05-01"
+    newest = want(item(IMAGE, release_more={"license": sha(b"newest")}))
+    assert plan(host, newest)["switch"][0]["reason"] == "another release; ends the rollback of 2026-05-01"
+    host["deployed"]["sent-en"]["current"] = "0" * 16
+    assert len(plan(host, newer)["switch"]) == 1, "it never came to this rollback"
+
+
+def test_what_failed_before_is_told_and_tried_again() -> None:
+    host, _wish = done()
+    newer = want(item(IMAGE, release_more={"license": sha(b"new")}))
+    host["deployed"]["sent-en"]["rollback"] = rolled_back("automatic", "0" * 16, newer["containers"][0]["release"]["id"])
+    assert plan(host, newer)["switch"][0]["reason"] == "another release; it failed on 2026-05-01 and was rolled back"
+
+
+def test_a_license_that_ended_stands_in_the_way_of_a_start_alone() -> None:
+    host, wish = done()
+    later = {**wish, "control_now": "2027-01-01T00:00:00Z"}
+    running = {**host, "now": later["control_now"]}
+    steps = plan(running, later)
+    assert (steps["problems"], steps["switch"]) == ([], []) and "ended on 2026-12-31" in steps["warnings"][0]
+    steps = plan({**running, "containers": []}, later)
+    assert len(steps["problems"]) == 1 and "azure_ai_allow_expired" in steps["problems"][0]
+    steps = plan({**running, "containers": []}, {**later, "allow_expired": True})
+    assert steps["problems"] == [] and "license -1 days" in steps["lines"][0]
+
+
 def test_a_torn_release_is_staged_again() -> None:
     host, wish = done()
     for found in host["deployed"]["sent-en"]["releases"].values():
@@ -180,3 +222,84 @@ def test_packages_by_state_of_the_engine() -> None:
     assert names(packages={"docker.io": "20", "rsync": "3"}) == [], "what nobody asked for is not missed"
     stopped = plan(have(engine=None, packages={package["name"]: "1" for package in PACKAGES}), want(packages=PACKAGES))
     assert (stopped["engine"]["reason"], stopped["engine"]["packages"]) == ("the Docker Engine does not answer", [])
+
+
+FILES = {"digest": sha(b"files"), "files": [{"path": "words.txt", "digest": sha(b"words"), "size": 5}]}
+GLOSSARY = {"files": [{"option": "glossary", "mount": "/glossary"}]}
+FREE: dict[str, t.Any] = {"online": [], "mounts": {}, "offline": {"settings": {}}}
+
+
+def with_files() -> dict[str, t.Any]:
+    wanted = item(IMAGE, release_more={"files": FILES["digest"], "options": {"glossary": "w"}}, entry_more=GLOSSARY, options={"glossary": "w"})
+    return {**wanted, "files": FILES}
+
+
+def test_declared_files_travel_and_lie_as_models_do() -> None:
+    steps = plan(have(), want(with_files()))
+    assert steps["models"] == [FILES]
+    assert {"digest": sha(b"words"), "size": 5} in steps["send"]
+    host = applied(have(), steps)
+    assert plan(host, want(with_files()))["empty"]
+    assert steps["switch"][0]["spec"]["mounts"][-1]["target"] == "/glossary"
+
+
+def test_other_files_are_another_release_with_the_same_license() -> None:
+    host, _wish = done()
+    steps = plan(host, want(with_files()))
+    assert (steps["switch"][0]["reason"], len(steps["releases"]), steps["send"]) == ("another release", 1, [{"digest": sha(b"words"), "size": 5}])
+
+
+def test_a_service_without_license() -> None:
+    wanted = item(IMAGE, release_more={"license": None, "expires": None}, entry_more={**FREE, "user": "1000:1000", "state": ["/db"]})
+    steps = plan(have(), want(wanted))
+    (staged,), (switch,) = steps["releases"], steps["switch"]
+    assert (staged["license"], staged["user"], staged["folders"], switch["folders"]) == (None, "1000:1000", ["sent-en/state/db"], ["sent-en/state/db"])
+    assert (steps["problems"], steps["warnings"]) == ([], [])
+    assert "license" not in steps["lines"][0]
+    assert plan(applied(have(), steps), want(wanted))["empty"]
+
+
+def linked(*names: str, **more: t.Any) -> list[dict[str, t.Any]]:
+    """Containers of which each needs the next one."""
+    pairs = list(zip(names, [*names[1:], None]))
+    return [
+        item(
+            IMAGE,
+            name=name,
+            port=5001 + place,
+            network="azure-ai",
+            after=[other] if other else [],
+            links={"Host": f"http://{other}:5000"} if other else {},
+            **more,
+        )
+        for place, (name, other) in enumerate(pairs)
+    ]
+
+
+def test_what_others_need_is_started_first_over_a_network_that_is_made() -> None:
+    steps = plan(have(networks=["bridge"]), want(*linked("proxy", "custom", "layout")))
+    assert [step["container"] for step in steps["switch"]] == ["layout", "custom", "proxy"]
+    assert steps["networks"] == ["azure-ai"]
+    assert "network azure-ai: make it" in steps["lines"]
+    assert steps["switch"][1]["docker_container"]["networks"] == [{"name": "azure-ai"}]
+    assert plan(have(networks=["azure-ai"]), want(*linked("a", "b")))["networks"] == []
+    assert plan(have(), want(item(IMAGE)))["networks"] == []
+
+
+def test_a_network_that_went_away_is_made_again() -> None:
+    wish = want(*linked("a", "b"))
+    host = applied(have(), plan(have(), wish))
+    assert plan(host, wish)["empty"]
+    steps = plan({**host, "networks": []}, wish)
+    assert (steps["empty"], steps["networks"], steps["switch"]) == (False, ["azure-ai"], [])
+
+
+def test_config_files_come_with_the_switch() -> None:
+    wanted = item(IMAGE, entry_more={"config": [{"target": "/etc/x", "text": "for {name}"}]})
+    (switch,) = plan(have(), want(wanted))["switch"]
+    assert switch["config"] == [{"source": "/var/lib/azure-ai/containers/sent-en/config/0", "target": "/etc/x", "text": "for sent-en"}]
+
+
+def test_a_service_without_a_smoke_request_is_asked_for_its_health_alone() -> None:
+    (found,) = plan(have(), want(item(IMAGE, entry_more={"smoke": None, "health": {"ready": "/"}})))["verify"]
+    assert (found["smoke"], found["health"]) == (None, {"ready": "/"})

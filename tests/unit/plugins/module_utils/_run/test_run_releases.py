@@ -122,3 +122,69 @@ def test_license_names_and_empty_licenses(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="license is empty"):
         stage(tmp_path, ONE, b"")
     assert not (tmp_path / "containers").exists()
+
+
+FREE = release(Image(b"free"), license=None)
+FOLDERS = ["dt-studio/state/db", "dt/shared"]
+
+
+def chowns(monkeypatch: pytest.MonkeyPatch, root: Path) -> list[tuple[str, int]]:
+    """Every change of an owner from here on."""
+    seen: list[tuple[str, int]] = []
+    monkeypatch.setattr(os, "chown", lambda path, uid, _gid, **_how: seen.append((os.path.relpath(path, root), uid)))
+    return seen
+
+
+def test_a_release_without_license(tmp_path: Path) -> None:
+    root, where = str(tmp_path), tmp_path / "containers"
+    assert releases.stage_reason(root, "dt-studio", FREE, FOLDERS) == f"release {FREE['id']} is not there"
+    releases.stage(root, "dt-studio", FREE, None, ME, FOLDERS)
+    assert releases.stage_reason(root, "dt-studio", FREE, FOLDERS) is None
+    assert sorted(path.name for path in (where / "dt-studio" / "releases" / FREE["id"]).iterdir()) == ["owner.json", "release.json"]
+    assert sorted(path.name for path in (where / "dt-studio").iterdir()) == ["releases", "state"], "what writes no usage has no output"
+    assert (where / "dt" / "shared").stat().st_mode & 0o7777 == 0o750
+    releases.switch(root, "dt-studio", FREE["id"], None)
+    assert releases.switch_reason(root, "dt-studio", FREE["id"], None) is None
+    (where / "dt" / "shared").rmdir()
+    assert releases.stage_reason(root, "dt-studio", FREE, FOLDERS) == "its ../dt/shared folder is not there"
+
+
+def test_folders_follow_the_images_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, where = str(tmp_path), tmp_path / "containers"
+    releases.stage(root, "dt-studio", FREE, None, ME, FOLDERS)
+    (where / "dt-studio" / "state" / "db" / "file").write_text("x")
+    (where / "dt" / "shared" / "result").write_text("x")
+    owner = where / "dt-studio" / "releases" / FREE["id"] / "owner.json"
+    owner.write_text('{"uid": 4711, "gid": 4711}')
+    moved = chowns(monkeypatch, where)
+    releases.switch(root, "dt-studio", FREE["id"], None, (), FOLDERS)
+    assert moved == [("dt-studio/state/db/file", 4711), ("dt-studio/state/db", 4711), ("dt/shared/result", 4711), ("dt/shared", 4711)]
+    assert (where / "dt" / "shared").stat().st_mode & 0o7777 == 0o777, "the other members' users write there too"
+    assert (where / "dt-studio" / "state" / "db").stat().st_mode & 0o7777 == 0o750
+    moved.clear()
+    releases.switch(root, "dt-studio", FREE["id"], None)
+    assert [path for path, _uid in moved] == ["dt-studio/state/db/file", "dt-studio/state/db"], "without being told, those of its own"
+
+
+@pytest.mark.parametrize("path", ["x", "../x", "a/../b", "a/", "/etc", "a/b/../../..", "A/output"])
+def test_folders_that_are_none_of_a_container(tmp_path: Path, path: str) -> None:
+    with pytest.raises(InputError):
+        releases.stage(str(tmp_path), "sent-en", ONE, b"license", ME, [path])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_config_files_are_laid_down_before_the_start(tmp_path: Path) -> None:
+    root, folder = str(tmp_path), stage(tmp_path, ONE)
+    config = [{"source": f"{folder}/config/{number}", "target": "/etc/x", "text": text} for number, text in enumerate(("a $x", "b"))]
+    releases.switch(root, "sent-en", ONE["id"], "c", config)
+    assert [(folder / "config" / str(number)).read_text() for number in (0, 1)] == ["a $x", "b"]
+    assert (folder / "config" / "0").stat().st_mode & 0o7777 == 0o644
+    assert releases.switch_reason(root, "sent-en", ONE["id"], "c", config) is None
+    assert releases.switch_reason(root, "sent-en", ONE["id"], "c", [{**config[0], "text": "other"}]) == "config/0 changes"
+
+
+@pytest.mark.parametrize("source", ["/etc/passwd", "config/0", "{folder}/config/../output/x", "{folder}/config/.x", "{folder}/config/a/b"])
+def test_config_files_lie_nowhere_else(tmp_path: Path, source: str) -> None:
+    folder = stage(tmp_path, ONE)
+    with pytest.raises(InputError, match="plan again"):
+        releases.switch(str(tmp_path), "sent-en", ONE["id"], None, [{"source": source.format(folder=folder), "text": "x"}])

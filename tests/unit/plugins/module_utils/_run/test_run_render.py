@@ -38,15 +38,23 @@ def specs(draw: st.DrawFn) -> dict[str, t.Any]:
         "memory": draw(st.integers(1, 2**40)),
         "settings": draw(st.dictionaries(NAMES, TEXT, max_size=4)),
     }
+    entry = {
+        **CATALOG["text_translation"],
+        "gpu": draw(st.booleans()),
+        "user": draw(st.sampled_from([None, "0:0", "1000:1000"])),
+        "state": draw(st.sampled_from([[], ["/db", "/x/y"]])),
+        "config": [{"target": f"/etc/{number}", "text": text} for number, text in enumerate(draw(st.lists(TEXT, max_size=2)))],
+    }
+    changes["network"] = draw(st.sampled_from([None, "azure-ai"]))
     found = Release.load(release(image, "sha256:" + "c" * 64, settings=captured))
-    return spec(CATALOG["text_translation"], declaration(image=image, **changes), found, draw(ROOTS))
+    return spec(entry, declaration(image=image, **changes), found, draw(ROOTS))
 
 
 def from_docker_run(line: str) -> dict[str, t.Any]:
     words = shlex.split(line)
     assert words[:2] == ["docker", "run"]
     parser = argparse.ArgumentParser()
-    for single in ("pull", "name", "hostname", "cpus", "memory", "restart", "log-driver"):
+    for single in ("pull", "name", "hostname", "cpus", "memory", "restart", "log-driver", "network", "gpus", "user"):
         parser.add_argument(f"--{single}")
     for several in ("env", "mount", "publish", "security-opt", "cap-drop", "label", "log-opt"):
         parser.add_argument(f"--{several}", action="append", default=[])
@@ -67,7 +75,17 @@ def from_docker_run(line: str) -> dict[str, t.Any]:
         "labels": pairs(found.label),
         "log_driver": found.log_driver,
         "log_options": pairs(found.log_opt),
+        **extras(found.network, found.gpus, found.user),
     }
+
+
+def extras(network: str | None, gpus: str | None, user: str | None) -> dict[str, t.Any]:
+    """Arguments that only some containers have."""
+    found: dict[str, t.Any] = {"networks": [{"name": network}], "network_mode": network} if network else {}
+    if gpus:
+        assert gpus == "all"
+        found["device_requests"] = [{"count": -1, "capabilities": [["gpu"]]}]
+    return {**found, "user": user} if user else found
 
 
 def joined(words: list[str]) -> list[str]:
@@ -89,7 +107,12 @@ def mount(text: str) -> dict[str, t.Any]:
 
 
 def from_compose(text: str) -> dict[str, t.Any]:
-    (service,) = undoubled(yaml.safe_load(text))["services"].values()
+    whole = undoubled(yaml.safe_load(text))
+    (service,) = whole["services"].values()
+    (network,) = service.get("networks") or [None]
+    assert whole.get("networks") == ({network: {"external": True}} if network else None)
+    devices = service.get("deploy", {}).get("resources", {}).get("reservations", {}).get("devices", [])
+    assert [device["capabilities"] for device in devices] in ([], [["gpu"]])
     return {
         "name": service["container_name"],
         "hostname": service["hostname"],
@@ -106,6 +129,7 @@ def from_compose(text: str) -> dict[str, t.Any]:
         "labels": service["labels"],
         "log_driver": service["logging"]["driver"],
         "log_options": service["logging"]["options"],
+        **extras(network, devices[0]["count"] if devices else None, service.get("user")),
     }
 
 
@@ -137,6 +161,7 @@ def test_the_arguments_hold_the_whole_spec(value: dict[str, t.Any]) -> None:
     assert found["env"] == value["env"]
     assert [{key: item for key, item in one.items() if key != "type"} for one in found["mounts"]] == value["mounts"]
     assert found["pull"] == "never"
+    assert (found.get("network_mode"), found.get("user"), "device_requests" in found) == (value["network"], value["user"], value["gpus"] is not None)
     assert (found["cap_drop"], found["security_opts"], found["labels"]) == (value["cap_drop"], value["security_opt"], value["labels"])
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec, spec_hash
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec, spec_hash, writable
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _catalog
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, declaration, release
 
@@ -75,3 +75,108 @@ def test_smoke_fills_options_in() -> None:
     assert found["path"] == "/translate?api-version=3.0&from=en&to=es"
     with pytest.raises(InputError, match="needs option languages"):
         smoke(entry, declaration())
+
+
+ENTRY: dict[str, t.Any] = {
+    **CATALOG["sentiment"],
+    "container_port": 5001,
+    "gpu": True,
+    "user": "1000:1000",
+    "mounts": {"license": "/license", "output": "/logs", "models": "/models", "shared": "/share"},
+    "state": ["/db", "/a/b"],
+    "files": [{"option": "other", "mount": "/other"}, {"option": "glossary", "mount": "/glossary"}],
+    "config": [{"target": "/etc/one", "text": "{name} {members.layout}"}, {"target": "/etc/two", "text": "two"}],
+    "offline": {"settings": {"Eula": "accept", "Path": "{options.glossary}", "Unasked": "{options.nothing}"}, "captured": []},
+}
+FILES = "sha256:" + "d" * 64
+
+
+def rich(entry: dict[str, t.Any] | None = None, **more: t.Any) -> dict[str, t.Any]:
+    image = Image(b"x")
+    more = {
+        "options": {"glossary": "words"},
+        "members": {"layout": "dt-layout"},
+        "group": "dt",
+        "network": "azure-ai",
+        "links": {"Host": "http://l:5000"},
+        **more,
+    }
+    found = Release.load(release(image, MODELS, files=FILES))
+    return spec({**ENTRY, **(entry or {})}, declaration(name="dt-custom", image=image, **more), found, "/srv/ai")
+
+
+def test_everything_that_a_service_may_have() -> None:
+    found = rich()
+    base = "/srv/ai/containers/dt-custom"
+    assert [(mount["source"], mount["target"], mount["read_only"]) for mount in found["mounts"][1:]] == [
+        (f"{base}/output", "/logs", False),
+        ("/srv/ai/models/" + "c" * 64, "/models", True),
+        ("/srv/ai/models/" + "d" * 64, "/glossary", True),
+        ("/srv/ai/containers/dt/shared", "/share", False),
+        (f"{base}/state/db", "/db", False),
+        (f"{base}/state/a_b", "/a/b", False),
+        (f"{base}/config/0", "/etc/one", True),
+        (f"{base}/config/1", "/etc/two", True),
+    ]
+    assert found["config"][0] == {"source": f"{base}/config/0", "target": "/etc/one", "text": "dt-custom dt-layout"}
+    assert (found["network"], found["gpus"], found["user"], found["ports"][0]["container_port"]) == ("azure-ai", "all", "1000:1000", 5001)
+    assert found["env"] == {"Eula": "accept", "Path": "words", "Host": "http://l:5000"}
+    assert writable(found, "/srv/ai") == ["dt-custom/output", "dt/shared", "dt-custom/state/db", "dt-custom/state/a_b"]
+
+
+def test_a_container_of_its_own_shares_with_nobody() -> None:
+    assert "dt-custom/shared" in writable(rich(group=None), "/srv/ai")
+
+
+def test_a_setting_by_hand_wins_over_a_link() -> None:
+    assert rich(settings={"HOST": "http://mine"})["env"]["Host"] == "http://mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"options": {}}, "its release has files, its options name none"),
+        ({"members": {}}, "names member 'layout', which its group does not have"),
+        ({"entry": {"mounts": {"output": "/o", "models": "/m"}}}, "its release has a license, its service no place for them"),
+    ],
+)
+def test_what_has_no_place_is_an_error(change: dict[str, t.Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        rich(**change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network": None},
+        {"links": {}},
+        {"group": None},
+        {"entry": {"gpu": False}},
+        {"entry": {"user": None}},
+        {"entry": {"config": ENTRY["config"][:1]}},
+        {"entry": {"config": [{"target": "/etc/one", "text": "other"}, ENTRY["config"][1]]}},
+        {"entry": {"state": []}},
+    ],
+)
+def test_the_label_follows_the_younger_keys_too(change: dict[str, t.Any]) -> None:
+    assert rich(**change)["labels"][SPEC_LABEL] != rich()["labels"][SPEC_LABEL]
+
+
+def test_keys_that_a_container_does_not_use_leave_it_running() -> None:
+    found = made()
+    younger = ("network", "gpus", "user", "config")
+    assert [found[key] for key in younger] == [None, None, None, []]
+    assert spec_hash({key: value for key, value in found.items() if key not in younger}) == spec_hash(found)
+
+
+def test_a_release_without_license_has_no_mount_for_it() -> None:
+    image = Image(b"x")
+    entry = {**CATALOG["sentiment"], "mounts": {}, "online": [], "offline": {"settings": {}}}
+    assert spec(entry, declaration(image=image), Release.load(release(image, license=None)))["mounts"] == []
+
+
+def test_smoke_fills_what_it_sends() -> None:
+    request = {"method": "POST", "path": "/x/{options.a}", "headers": {"H": "{options.b[0]}"}, "json": [{"k": ["{options.a}", 1]}], "status": 200}
+    found = smoke({"smoke": {**request, "expect": "{options.a}"}}, declaration(options={"a": "A", "b": ["B", "C"]}))
+    assert found == {**request, "path": "/x/A", "headers": {"H": "B"}, "json": [{"k": ["A", 1]}], "expect": "{options.a}"}
+    assert smoke({}, declaration()) is None

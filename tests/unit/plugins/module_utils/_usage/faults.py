@@ -55,6 +55,7 @@ class Endpoint(http.server.ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def __init__(self, table: dict[str, t.Any]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import typing as t
 from pathlib import Path
@@ -144,3 +145,57 @@ def test_a_removed_row_is_found_and_a_removed_end_by_its_anchor(database: Databa
     assert check(database, head) == ["site plant-7, readings row 3: not the row that the anchor names"]
     alter(tmp_path / "ledger.db", "DELETE FROM readings WHERE seq = 1")
     assert check(database) == ["site plant-7, readings row 1: missing, row 2 follows"]
+
+
+def test_a_ledger_gets_its_id_with_the_first_append_and_another_when_it_is_restored(database: Database) -> None:
+    with database.write() as connection:
+        assert ledger.current(connection, "plant-7") is None
+    append(database, document("1", {"all": {"M": 1}}))
+    append(database, document("2", {"all": {"M": 2}}))
+    with database.write() as connection:
+        first = ledger.current(connection, "plant-7")
+        second = ledger.open_ledger(connection, "plant-7", "restored from a backup")
+        last = ledger.current(connection, "plant-7")
+        assert first and last and ledger.current(connection, "plant-8") is None
+        assert (first["predecessor"], last["predecessor"], last["id"]) == (None, first["id"], second)
+        assert json.loads(last["heads"]) == ledger.heads(connection)["plant-7"]
+        assert len(first["id"]) == 32
+
+
+def test_every_append_is_noted_once_and_never_earlier_than_the_one_before(database: Database) -> None:
+    append(database, document("1", {"all": {"M": 1}}))
+    append(database, document("1", {"all": {"M": 1}}))
+    with database.write() as connection:
+        appender = ledger.Appender(connection, "plant-7")
+        appender.add(document("2", {"all": {"M": 2}}))
+        appender.finish()
+        appender = ledger.Appender(connection, "plant-7")
+        appender.add(document("3", {"all": {"M": 3}}))
+        appender._looks.flush()
+        appender._readings.flush()
+        ledger.stamp(connection, "plant-7", "2001-01-01T00:00:00Z")
+        found = [tuple(row) for row in connection.exec_driver_sql("SELECT number, appended_at, looks_to, readings_to FROM appends")]
+    assert [row[:1] + row[2:] for row in found] == [(1, 1, 1), (2, 2, 2), (3, 3, 3)]
+    assert found[1][1] == found[2][1]
+
+
+def test_evidence_is_written_down_and_makes_equal_values_new(database: Database) -> None:
+    append(database, document("1", {"all": {"M": 1}}))
+    with database.write() as connection:
+        appender = ledger.Appender(connection, "plant-7", {("2", "h1", "stt"): "reset", ("2", "h2", "stt"): "reset"})
+        appender.add(document("2", {"all": {"M": 1}, "2026-03": "no_answer"}))
+        assert appender.finish().new == 1
+    assert rows(database, "looks", "outcome", "reason") == [("usage", None), ("usage", "reset"), ("no_answer", "because")]
+    assert check(database) == []
+
+
+def test_what_is_remembered_stays_small(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "_MOST", 10)
+    documents = [document(str(number), {"all": {f"M{index}": number // 2 for index in range(8)}}, host=f"h{number % 3}") for number in range(30)]
+    twin = Database("sqlite://")
+    monkeypatch.setattr(ledger, "_CHUNK", 3)
+    append(database, *documents)
+    monkeypatch.setattr(ledger, "_MOST", 10**6)
+    append(twin, *documents)
+    assert rows(database, "readings", "hash") == rows(twin, "readings", "hash")
+    assert append(database, *documents).looks == 0

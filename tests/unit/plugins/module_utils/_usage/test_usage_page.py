@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import page, report
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.report_kit import adjusted, build, fill, imported, release
 
 EVIL = "<script>alert(1)</script>\"'&{{7*7}}"
 
@@ -78,34 +79,69 @@ def test_the_policy_lets_in_the_pages_own_style_and_nothing_else(evil: str) -> N
 def test_numbers_and_doubts_are_shown(tmp_path: Path) -> None:
     text = render(tmp_path, document("1", {"all": {"M": 1234567}}), document("2", {"all": {"M": 1000}}))
     assert "1\u202f234\u202f567 to 1\u202f235\u202f567" in text
-    assert "reported 1234567 once and 1000 now" in text
+    assert "eported 1234567 once and 1000 now" in text
     assert "unbroken" in text
 
 
-def test_a_broken_chain_stands_at_the_top(tmp_path: Path) -> None:
-    database = Database(str(tmp_path / "ledger.db"))
-    append(database, document("1", {"all": {"M": 1}}))
-    with database.read() as connection:
-        found = report.build(connection)
-    found["chain"].update(verified=False, problems=["site plant-7, readings row 1: gone"])
-    text = page.render(found).decode()
-    assert "broken" in text.replace("unbroken", "")
-    assert "readings row 1: gone" in text
+def test_a_broken_chain_stands_at_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report.ledger, "verify", lambda _connection: ["site plant-7, readings row 1: gone"])
+    words = Tags(render(tmp_path, document("1", {"all": {"M": 1}}))).words
+    assert "broken" in words.replace("unbroken", "")
+    assert words.index("The ledger was altered") < words.rindex("eadings row 1: gone") < words.index("Coverage")
 
 
 def test_an_empty_ledger_has_a_page(tmp_path: Path) -> None:
     assert "No container has reported any usage yet" in render(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("0", "0"),
-        ("999", "999"),
-        ("1000", "1\u202f000"),
-        ("-1750.25", "-1\u202f750.25"),
-        ("12345678901234567890", "12\u202f345\u202f678\u202f901\u202f234\u202f567\u202f890"),
-    ],
-)
-def test_numbers_stay_exact(text: str, shown: str) -> None:
-    assert page._number(text) == shown
+@pytest.mark.parametrize("draw", [True, False])
+def test_without_charts_every_number_is_there_and_the_page_says_so(tmp_path: Path, draw: bool) -> None:
+    database = Database(str(tmp_path / "ledger.db"))
+    fill(database)
+    text = page.render(build(database, releases=[release(5)]), draw).decode()
+    assert ("<svg" in text) is draw
+    assert ("they need Matplotlib" in text) is not draw
+    assert ("12\u202f274" in text) is True
+
+
+def test_the_same_report_is_the_same_page(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "ledger.db"))
+    fill(database)
+    assert page.render(build(database)) == page.render(build(database))
+
+
+def test_a_fleet_is_on_the_page_worst_first(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "ledger.db"))
+    fill(database, "calm", ("stt-en",))
+    imported(database, "calm", "host", "2026-11-22T00:00:00Z", "2027-10-01")
+    imported(database, "late", "site", "2026-01-22T00:00:00Z", "2026-02-01")
+    text = page.render(build(database)).decode()
+    section = text[text.index('id="fleet"') : text.index('id="commitments"')]
+    assert section.index("late") < section.index("calm")
+    assert "totals only" in section
+    assert "urgent" in section
+
+
+def test_a_long_table_says_what_it_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "SHOWN", 2)
+    database = Database(str(tmp_path / "ledger.db"))
+    fill(database, names=("a", "b", "c", "d"))
+    assert "2 of 4 containers, those with gaps first, are shown" in page.render(build(database)).decode()
+
+
+def test_adjustments_are_shown_apart(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "ledger.db"))
+    fill(database)
+    adjusted(database, text=EVIL)
+    text = page.render(build(database)).decode()
+    assert Tags(text).words.count(EVIL) == 1
+    assert "not in the tables above" in text
+    assert "-250" in text
+
+
+def test_a_state_from_a_later_ledger_is_no_class_of_its_own(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "ledger.db"))
+    fill(database)
+    found = build(database)
+    found["coverage"][0]["months"]["2026-01"] = '"><script>'
+    assert "<script" not in page.render(found).decode()

@@ -139,3 +139,13 @@ def test_dumps_is_canonical_json(value: object) -> None:
     assert json.loads(records.dumps(value)) == value
     with contextlib.suppress(UnicodeEncodeError):
         assert records.dumps(value).encode("utf-8") == canonical(value)
+
+
+def test_dumps_is_the_same_without_the_inner_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = ["readings", 7, None, {"b": [1, "\u00e9\n"], "a": True}]
+    quick = records.dumps(value)
+    monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+    assert records._make_encoder()(value) == quick == '["readings",7,null,{"a":true,"b":[1,"\u00e9\\n"]}]'
+    for wrong in (float("nan"), {1, 2}):
+        with pytest.raises((ValueError, TypeError)):
+            records.dumps(wrong)

@@ -208,3 +208,41 @@ def test_any_rows_give_ordered_intervals_and_a_sum_that_holds_every_highest(step
     highest = {source: max(int(item["quantity"]) for item in given_rows if item["source"] == source) for source in {item["source"] for item in given_rows}}
     assert whole.low == sum(highest.values())
     assert whole.high <= sum(int(item["quantity"]) for item in given_rows)
+
+
+def told(kind: str, seq: int = 2, moment: str = "2026-03-10T00:00:00Z") -> rules.Events:
+    return rules.Events({("s", "h1", "c", "f1"): [(seq, kind, moment)]}, {})
+
+
+def seen(*values: int, events: rules.Events = rules.NO_EVENTS, **more: t.Any) -> tuple[rules.Interval, dict[str, rules.Finding]]:
+    rows_ = [row(value, look=index, observed_at="2026-03-10T00:00:00Z", source="f1", **more) for index, value in enumerate(values, 1)]
+    result = rules.account(rows_, None, events)
+    return rules.total(result.parts), {finding.kind: finding for finding in result.findings}
+
+
+def test_record_files_that_are_gone_close_a_decrease_as_reset() -> None:
+    assert seen(100, 40, 60, events=told("reset")) == ((160, 160), {})
+    assert seen(100, 150, events=told("reset")) == ((250, 250), {}), "what looks like growth counts anew as well"
+    assert seen(100, 40, 30, events=told("reset", seq=3))[0] == (130, 170), "a doubt from before stays"
+
+
+def test_record_files_that_went_back_leave_an_interval() -> None:
+    total_, kinds = seen(100, 40, 70, events=told("restored"))
+    assert total_ == (130, 170)
+    assert (kinds["restored"].low, kinds["restored"].high) == ("130", "170")
+
+
+def test_going_back_adds_nothing_to_a_month_that_is_over() -> None:
+    assert seen(100, 100, month="2026-02", events=told("restored")) == ((100, 100), {})
+    assert seen(100, 100, month="2026-03", events=told("restored"))[0] == (100, 200)
+
+
+def test_a_fall_that_rose_again_step_by_step_stays_a_finding() -> None:
+    total_, kinds = seen(100, 40, 60, 120)
+    assert total_ == (120, 120)
+    assert (kinds["regrown"].low, kinds["regrown"].high) == ("120", "220")
+    assert seen(100, 40, 120) == ((120, 120), {}), "one incomplete answer"
+
+
+def test_two_services_on_one_folder_never_count_twice_in_silence() -> None:
+    assert account(row(100), row(120, service="other"))[1] == {"shared_source"}

@@ -162,7 +162,8 @@ def test_a_folder_is_read_and_archived(tmp_path: Path) -> None:
     (folder / ".airgap-1.json").write_text("half")
     box = spool.Folder(str(folder))
     found, refused = box.load("s")
-    assert [name for name, _document in found] == ["h1.json"]
+    assert [item.name for item in found] == ["h1.json"]
+    assert list(box.documents(found)) == [good]
     assert [name for name, _why in refused] == ["h2.json", "h3.json"]
     box.archive(found, refused)
     assert (tmp_path / "done/x%2F1/h1.json").is_file()
@@ -175,4 +176,14 @@ def test_documents_come_oldest_first(tmp_path: Path) -> None:
     for name, moment in (("a", "2026-03-03T00:00:00Z"), ("b", "2026-03-01T00:00:00Z"), ("c", "2026-03-02T00:00:00Z")):
         (tmp_path / f"{name}.json").write_text(json.dumps(spool.document("s", "h1", name, answer(), moment)))
     found, _refused = spool.Folder(str(tmp_path)).load("s")
-    assert [document["harvest"] for _name, document in found] == ["b", "c", "a"]
+    assert [item.harvest for item in found] == ["b", "c", "a"]
+
+
+def test_targets_are_endpoints_as_the_control_node_reaches_them() -> None:
+    container = {"name": "stt", "port": 5001, "service": "speech_to_text", "resource": "r0", "bind": "0.0.0.0"}
+    other = {"name": "k8s", "url": "https://speech.example.com/stt", "source": "claim-1"}
+    args = {"host": "h1", "direct": "https://ai.example.com/{host}/{container}:{port}", "containers": [container], "endpoints": [other]}
+    assert spool.targets(args) == [
+        {"host": "h1", "container": "stt", "url": "https://ai.example.com/h1/stt:5001", "service": "speech_to_text", "resource": "r0"},
+        {"host": "h1", "container": "k8s", "url": "https://speech.example.com/stt", "source": "claim-1"},
+    ]

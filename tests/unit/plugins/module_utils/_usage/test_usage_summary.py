@@ -115,3 +115,37 @@ def test_what_runs_is_the_last_release_that_any_look_told(database: Database) ->
         found = {row["container"]: (row["host"], row["service"], row["release"]) for row in summary.running(connection, "plant-7")}
         assert summary.running(connection, "plant-8") == []
     assert found == {"stt": ("h1", "speech_to_text", "new"), "mute": ("h1", "speech_to_text", "")}
+
+
+def test_an_answer_as_of_a_moment_stays_the_same(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents come late and clocks go back: what counts is when a row was appended."""
+    answers: dict[str, t.Any] = {}
+
+    def ask(moment: str) -> t.Any:
+        with database.read() as connection:
+            result = summary.accounts(connection, None, moment)
+            return (result, summary.coverage(connection, None, moment), summary.closed_months(connection, None, moment))
+
+    harvests = [({"2026-02": {"M": 5}, "all": {"M": 9}}, LATER), ({"2026-02": {"M": 5}, "all": {"M": 9}}, LATER)]
+    harvests += [({"2026-02": {"M": 5}, "all": {"M": 20}}, "2026-03-05T00:00:00Z"), ({"2026-02": {"M": 6}, "all": {"M": 3}}, LATER)]
+    for index, (scopes, moment) in enumerate(harvests):
+        clock = f"2026-04-0{index + 1}T00:00:00Z"
+        monkeypatch.setattr(summary.calendar, "now", lambda clock=clock: clock)
+        append(database, document(str(index), scopes, moment))
+        answers[clock] = ask(clock)
+        assert answers[clock] == ask("2026-12-31T00:00:00Z")
+    for clock, answer in answers.items():
+        assert ask(clock) == answer
+    assert len({str(answer) for answer in answers.values()}) == 4
+    assert ask("2026-03-31T00:00:00Z")[0].parts == []
+
+
+def test_as_of_looks_at_each_site_for_itself(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index, site in enumerate(["plant-7", "plant-8", "plant-7"]):
+        monkeypatch.setattr(summary.calendar, "now", lambda index=index: f"2026-04-0{index + 1}T00:00:00Z")
+        append(database, document(str(index), {"all": {"M": index + 1}}, site=site), site=site)
+    with database.read() as connection:
+        parts = summary.accounts(connection, None, "2026-04-02T00:00:00Z").parts
+        assert [ledger["site"] for ledger in summary.ledgers(connection)] == ["plant-7", "plant-8"]
+        assert [ledger["site"] for ledger in summary.ledgers(connection, "plant-8")] == ["plant-8"]
+    assert {part.site: part.quantity.low for part in parts} == {"plant-7": 1, "plant-8": 2}

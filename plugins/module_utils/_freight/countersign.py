@@ -1,0 +1,52 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signatures of further officers below a bundle's manifest: ``bundle.json.<name>.sig`` beside the builder's own.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, TrustError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, signed_by, verify_bytes
+
+MAX_FILES = 16
+_NAME = re.compile(r"bundle\.json\.[a-z0-9][a-z0-9-]{0,31}\.sig")
+
+
+def is_name(name: str) -> bool:
+    """Whether a file of that name beside ``bundle.json`` is a countersignature."""
+    return _NAME.fullmatch(name) is not None
+
+
+def check(folder: str, data: bytes, namespace: str, trust: Trust, first: str, what: str) -> list[str]:
+    """The principals that signed ``data``, the builder ``first``; no further one is looked at when one signature is enough.
+
+    Counted are principals with a key of their own each: one officer under two names is one officer.
+
+    :raises TrustError: fewer than ``trust.signatures``; the line says who signed and why the others do not count.
+    """
+    if trust.signatures <= 1:
+        return [first]
+    signed = {first: signed_by(data, os.path.join(folder, "bundle.json" + SUFFIX), namespace)}
+    reasons = []
+    for name in sorted(entry for entry in os.listdir(folder) if is_name(entry))[:MAX_FILES]:
+        path = os.path.join(folder, name)
+        try:
+            principal = verify_bytes(data, path, namespace, trust, name)
+        except AirgapError as exc:
+            reasons.append(str(exc))
+            continue
+        key = signed_by(data, path, namespace)
+        if principal in signed or key in signed.values():
+            reasons.append(f"{name}: signed by {principal} with a key or name that has signed already")
+        else:
+            signed[principal] = key
+    if len(signed) < trust.signatures:
+        why = f"signed by {', '.join(signed)}: {len(signed)} of the {trust.signatures} signatures required" + "".join(f" ({reason})" for reason in reasons)
+        raise TrustError(what, why, "have another officer sign bundle.json, see docs/trust.md")
+    return list(signed)

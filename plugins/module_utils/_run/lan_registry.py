@@ -1,0 +1,72 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The site's registry as a host sees it: whether it is reached and trusted, and an image out of it under our name.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import loading
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
+
+TRANSPORTS = ("ssh", "registry", "auto")
+_NAME = re.compile(r"([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
+_WAIT = 5  # seconds that a registry on the LAN may take to answer
+
+Record = t.Mapping[str, t.Any]
+
+
+def chosen(transport: str, name: str, hosts: int, begin: int) -> t.Optional[str]:
+    """The registry to ask, or None where images go over ssh.
+
+    :param hosts: how many there are; ``auto`` takes the registry from ``begin`` on
+    :raises InputError: another transport, or a registry that has no name.
+    """
+    if transport not in TRANSPORTS:
+        raise InputError(f"azure_ai_transport {transport}", f"is none of {', '.join(TRANSPORTS)}")
+    if transport == "registry" and not name:
+        raise InputError("azure_ai_transport registry", "no registry is named", "set azure_ai_registry to <address>:<port> of the control node")
+    if name and not _NAME.fullmatch(name):
+        raise InputError(f"azure_ai_registry {name}", "is not <address>:<port>")
+    return name if name and (transport == "registry" or (transport == "auto" and hosts >= begin)) else None
+
+
+def trouble(name: str, authority: str, wait: float = _WAIT) -> t.Optional[str]:
+    """Why this machine cannot use the registry, or None.
+
+    :param authority: certificate of the site's own authority (PEM)
+    """
+    if not authority.strip():
+        return "the control node has no certificate for it; run airgap.azure_ai.registry there"
+    try:
+        context = ssl.create_default_context(cadata=authority)
+        connection = http.client.HTTPSConnection(name, timeout=wait, context=context)  # it knows no proxies
+        try:
+            connection.request("GET", "/v2/")
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+    except (OSError, ValueError, http.client.HTTPException) as exc:
+        return f"{exc.__class__.__name__}: {exc}"
+    return None if status == 200 else f"it answers {status}"
+
+
+def pull(engine: Engine, registry: str, record: Record, name: str) -> dict[str, t.Any]:
+    """Have the engine pull an image by its digest and give it our name alone; return its state.
+
+    :raises RemoteError: the engine cannot, or holds something else afterwards.
+    """
+    reference = f"{registry}/{record['repository']}@{record['manifest']}"
+    engine.pull(reference)
+    repository, _colon, tag = name.rpartition(":")
+    engine.tag(reference, repository, tag)
+    engine.remove_image(reference)
+    return loading.proved(engine, record, name)

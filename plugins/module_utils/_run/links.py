@@ -1,0 +1,114 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which container of a host needs which other one, and how it reaches it: by name, over a Docker network of their own.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, groups, settings
+
+NETWORK = "azure-ai"
+
+Declaration = dict[str, t.Any]
+Raw = t.Mapping[str, t.Any]
+
+
+def options_of(entry: Raw) -> set[str]:
+    """Names of the options that name a container. They say nothing about a license, so no release depends on them."""
+    forms = [entry, *entry.get("variants", ())]
+    return {need["option"] for form in forms for need in form.get("needs", ()) if "option" in need}
+
+
+def resolve(found: t.Sequence[Declaration], catalog: t.Mapping[str, Raw], unsure: t.Collection[str] = ()) -> list[str]:
+    """Fill ``links``, ``network`` and ``after`` of every declaration; return what is wrong, a line each.
+
+    :param found: each with ``named``: options that name a container, and their values
+    :param unsure: services of containers whose declarations are faulty, so that nobody can say whether they are missing
+    """
+    problems: list[str] = []
+    for item in found:
+        for need in entries.resolved(catalog[item["service"]], item["options"]).get("needs", ()):
+            if any(settings.folded(name) == settings.folded(need["setting"]) for name in item["settings"]):
+                continue  # the user wired it by hand, perhaps to another host
+            target, problem = _target(item, need, found, unsure)
+            if problem:
+                problems.append(f"container {item['name']} ({item['variable']}): {problem}")
+            if target is not None:
+                _tie(item, need, target, catalog)
+    for item in found:
+        _join_group(item, found, catalog)
+    return problems
+
+
+def ordered(names: t.Sequence[str], after: t.Mapping[str, t.Collection[str]]) -> list[str]:
+    """``names`` with every one behind those that it comes after; otherwise, and in a circle, as they stand."""
+    result: list[str] = []
+
+    def place(name: str, path: tuple[str, ...]) -> None:
+        if name in result or name in path:
+            return
+        for other in names:
+            if other in after.get(name, ()):
+                place(other, (*path, name))
+        result.append(name)
+
+    for name in names:
+        place(name, ())
+    return result
+
+
+def _target(item: Declaration, need: Raw, found: t.Sequence[Declaration], unsure: t.Collection[str]) -> tuple[t.Optional[Declaration], t.Optional[str]]:
+    """The container that serves a need and, where there is none, what is wrong about it."""
+    what = _words(need)
+    option = need.get("option")
+    fitting = [
+        other for other in found if other is not item and other["service"] == need["service"] and entries.fits(need.get("options", {}), other["options"])
+    ]
+    wanted = item["named"].get(option)
+    if wanted is not None:
+        target = next((other for other in fitting if other["name"] == wanted), None)
+        if target is not None or need["service"] in unsure:
+            return target, None
+        there = any(other["name"] == wanted for other in found)
+        problem = "a container of another kind" if there else "not declared on this host"
+        return None, f"options.{option} names {wanted!r}, which is {problem}; name a container of service {what}"
+    kin = [other for other in fitting if item["group"] is not None and other["group"] == item["group"]]
+    fitting = kin or fitting
+    if len(fitting) == 1:
+        return fitting[0], None
+    name_it = f"name one by options.{option}" if option else f"set {need['setting']} in settings"
+    if fitting:
+        return None, f"{' and '.join(other['name'] for other in fitting)} could both be its {what}; {name_it}"
+    if need.get("required", True) and need["service"] not in unsure:
+        way_out = f", or set {need['setting']} in settings to the URL of one elsewhere"
+        return None, f"{item['service']} needs a container of service {what} on the same host; declare one with this host's containers{way_out}"
+    return None, None
+
+
+def _words(need: Raw) -> str:
+    wanted = ", ".join(f"{name}: {entries.flat(value)}" for name, value in need.get("options", {}).items())
+    return need["service"] + (f" with options {{{wanted}}}" if wanted else "")
+
+
+def _tie(item: Declaration, need: Raw, target: Declaration, catalog: t.Mapping[str, Raw]) -> None:
+    port = entries.container_port(entries.resolved(catalog[target["service"]], target["options"]))
+    url = need.get("url", f"http://{{name}}:{port}").replace("{name}", str(target["name"]))
+    item["links"][need["setting"]] = url
+    item["network"] = target["network"] = NETWORK
+    item["after"] = sorted({*item["after"], target["name"]})
+
+
+def _join_group(item: Declaration, found: t.Sequence[Declaration], catalog: t.Mapping[str, Raw]) -> None:
+    """Members of a group reach one another; one whose config file names others, a proxy, proves itself only when they answer."""
+    if item["group"] is None:
+        return
+    item["network"] = NETWORK
+    there = {other["name"] for other in found}
+    for config in entries.resolved(catalog[item["service"]], item["options"]).get("config", ()):
+        spoken = {name for name in groups.named(config["text"], item["members"]) if name != item["name"] and name in there}
+        item["after"] = sorted({*item["after"], *spoken})

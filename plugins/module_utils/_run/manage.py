@@ -1,0 +1,127 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be done about a host's engine: nothing but what is asked for where somebody else installed it.
+
+An engine is ours when the collection's note lies beside its configuration; the note is written before the first package
+is, so that an installation that was cut off goes on. ``want["engine"]`` is {manage (true, false, or None: only ours), config}.
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import networks
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.versions import older
+
+OLDEST = (20, 10)  # Debian 11's; older ones are neither tried nor taken by community.docker
+NOTE = "/etc/docker/airgap.azure_ai.json"
+# What a host that runs an engine of another origin must not get a second time.
+PACKAGES = frozenset(("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd", "runc", "tini"))
+_NOTHING: t.Mapping[str, t.Any] = {"reason": None, "apply": "nothing", "error": None}
+
+Have = t.Mapping[str, t.Any]
+Want = t.Mapping[str, t.Any]
+Step = dict[str, t.Any]
+
+
+def managed(have: Have, want: Want) -> bool:
+    """Whether the engine's packages and configuration may be changed."""
+    asked = _asked(want)["manage"]
+    if asked is not None:
+        return bool(asked)
+    return bool(have.get("engine_ours")) or not _there(have)
+
+
+def step(have: Have, want: Want) -> Step:
+    """reason (None when nothing is to be done), packages to install, managed, new, config to merge, apply.
+
+    ``new``: it is to be installed, or to be started for the first time. ``apply``: what a running engine must do for ``config``.
+    """
+    ours = managed(have, want)
+    fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all")]
+    if not ours:
+        fitting = [item for item in fitting if item["name"] not in PACKAGES]
+    absent = [item for item in fitting if item["name"] not in have["packages"]]
+    config = dict(_asked(want)["config"]) if ours else {}
+    if have["engine"] is None:
+        reason = "no Docker Engine" if absent or not fitting else "the Docker Engine does not answer"
+        return {"reason": reason, "packages": absent, "managed": ours, "new": ours, "config": config, "apply": "nothing"}
+    daemon = (have.get("daemon") or _NOTHING) if ours else _NOTHING
+    asked = [item["name"] for item in absent if item["requested"]]
+    behind = [item for item in fitting if ours and item["name"] in PACKAGES and _behind(have, item)]
+    parts = [
+        f"packages missing: {', '.join(asked)}" if asked else "",
+        f"packages to upgrade: {', '.join(item['name'] + ' ' + item['version'] for item in behind)}" if behind else "",
+        f"settings: {daemon['reason']}" if daemon["reason"] else "",
+    ]
+    return {
+        "reason": "; ".join(part for part in parts if part) or None,
+        # Only what was asked for counts: what it depends on may be there under another package's name.
+        "packages": (absent if asked else []) + behind,
+        "managed": ours,
+        "new": False,
+        "config": config if daemon["reason"] else {},
+        "apply": daemon["apply"],
+    }
+
+
+def judge(have: Have, want: Want, steps: Step) -> tuple[list[str], list[str]]:
+    """(problems, warnings) of the engine."""
+    engine = have["engine"]
+    problems = _absent(have, want, steps) if engine is None else _present(engine)
+    ours, config = managed(have, want), _asked(want)["config"]
+    error = (have.get("daemon") or _NOTHING)["error"]
+    if ours and error:
+        problems.append(f"engine: {error}")
+    place = config.get("data-root")
+    if ours and engine is not None and place and place.rstrip("/") != engine["root_dir"].rstrip("/"):
+        text = f"engine: its data lie in {engine['root_dir']} and engine_data_root says {place}"
+        problems.append(f"{text}; stop it, move them by hand, or name the folder that it has")
+    found, warnings = networks.judge(have.get("routes") or [], config if ours else {}, engine is None)
+    restarted = steps.get("apply") == "restart" or any(item["name"] in PACKAGES for item in steps["packages"])
+    if engine is not None and restarted and not (engine.get("live_restore", True) or config.get("live-restore")):
+        warnings.append("engine: it restarts without live-restore, so all containers of the host stop and start; set live-restore in engine_daemon")
+    return problems + found, warnings
+
+
+def _absent(have: Have, want: Want, steps: Step) -> list[str]:
+    """What is wrong where no engine answers."""
+    if _asked(want)["manage"] is False:
+        return ["engine: none answers and azure_ai_engine_manage is false; install or start Docker 20.10 or newer, or let it be managed"]
+    if not managed(have, want):
+        return ["engine: Docker is installed, not by this collection, and does not answer; start it, or set azure_ai_engine_manage to true"]
+    if steps["packages"] or "docker.io" in have["packages"]:
+        return []
+    return [f"engine: none answers and the store has no packages for {have['os']} {have['arch']}; bundle packages for it, or install Docker 20.10 or newer"]
+
+
+def _present(engine: t.Mapping[str, t.Any]) -> list[str]:
+    problems = []
+    if engine["rootless"] or engine["userns"]:
+        kind = "rootless" if engine["rootless"] else "with userns-remap"
+        problems.append(f"engine: it runs {kind}, where the owners of licenses and output would be others; use an engine without it")
+    if _number(engine["version"]) < OLDEST:
+        problems.append(f"engine: Docker {engine['version']} is older than {'.'.join(map(str, OLDEST))}; install a newer one")
+    return problems
+
+
+def _asked(want: Want) -> t.Mapping[str, t.Any]:
+    return want.get("engine") or {"manage": None, "config": {}}
+
+
+def _there(have: Have) -> bool:
+    return have["engine"] is not None or bool(have.get("engine_program"))
+
+
+def _behind(have: Have, item: t.Mapping[str, t.Any]) -> bool:
+    installed = have["packages"].get(item["name"])
+    return installed is not None and older(installed, item["version"])
+
+
+def _number(text: str) -> tuple[int, ...]:
+    """The two leading numbers of an engine's version; very large ones when there are none, as nothing can be said."""
+    match = re.match(r"(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (9999, 0)

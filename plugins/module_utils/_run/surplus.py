@@ -1,0 +1,83 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Releases, images and sets that nothing on a host needs any more: neither what is current, nor what a rollback goes back to.
+
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LOCAL_REGISTRY, local_image
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
+
+Folder = t.Mapping[str, t.Any]
+Surplus = dict[str, t.Any]
+
+
+def surplus(
+    folders: t.Mapping[str, Folder], sets: t.Iterable[str], images: t.Mapping[str, int], used: t.Collection[str], switch: t.Mapping[str, str]
+) -> Surplus:
+    """releases ([[container, id]]), images (names), models (digests of sets) and bytes (of the images) that may go.
+
+    :param folders: what ``deployed.containers`` tells
+    :param images: size of each image in the engine by name; only those with our name are looked at
+    :param used: names of images that some container has
+    :param switch: release that a container gets in this run: in check mode it has not got it yet
+    """
+    kept = {(name, release) for name, folder in folders.items() for release in _roots(folder, switch.get(name))}
+    releases = [[name, release] for name, folder in folders.items() for release in folder["releases"] if (name, release) not in kept]
+    needed = [folders[name]["releases"].get(release) or {} for name, release in kept]
+    known = {local_image(item["service"], item["image"]) for item in needed if item.get("image")} | set(used)
+    gone = sorted(name for name in images if name.startswith(LOCAL_REGISTRY + "/") and name not in known)
+    placed = {item[kind] for item in needed for kind in ("models", "files") if item.get(kind)}
+    return {
+        "releases": sorted(releases),
+        "images": gone,
+        "models": sorted(set(sets) - placed),
+        "bytes": sum(images[name] for name in gone),
+    }
+
+
+def look(root: str, engine: Engine, switch: t.Mapping[str, str]) -> Surplus:
+    """What may go from a host."""
+    sizes = {name: int(image.get("Size") or 0) for image in engine.images() for name in image.get("RepoTags") or []}
+    used = {str(container.get("Image")) for container in engine.containers()}
+    return surplus(deployed.containers(root), deployed.models(root), sizes, used, switch)
+
+
+def remove(root: str, engine: Engine, found: Surplus) -> None:
+    """Remove it. Releases go last, as they say what the others were for."""
+    for name in found["images"]:
+        engine.remove_image(name)
+    adopt.remove(root, [f"models/{digest.rpartition(':')[2]}" for digest in found["models"]])
+    for name, release in found["releases"]:
+        shutil.rmtree(os.path.join(root, "containers", name, "releases", release))
+
+
+def reason(found: Surplus) -> t.Optional[str]:
+    """What goes, in words, or None."""
+    parts = [
+        (found["releases"], f"{len(found['releases'])} former releases with their licenses"),
+        (found["images"], f"{len(found['images'])} images ({human(found['bytes'])})"),
+        (found["models"], f"{len(found['models'])} sets of models or files"),
+    ]
+    return ", ".join(text for items, text in parts if items) or None
+
+
+def _roots(folder: Folder, soon: t.Optional[str]) -> set[str]:
+    """Releases of a container that stay."""
+    current, previous = folder["current"], folder["previous"]
+    if current is None and soon is None:
+        return set(folder["releases"])  # staged, and never switched to
+    if soon is not None and soon != current:
+        current, previous = soon, current
+    back = folder.get("rollback") or {}  # what a standing rollback left is what the next rollout may go on to
+    kept = {current, previous, folder.get("former"), *(item["release"] for item in back.get("left", ()))}
+    return {release for release in kept if release}

@@ -1,0 +1,135 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Licenses and releases of retired containers are wiped, and a search proves that no copy of a license is left.
+
+Wiping overwrites a file once and removes it. On flash, on copy-on-write or journaling file systems, in snapshots and in backups older
+blocks may live on: against whoever takes the disk home only encryption, or the end of the disk, helps. What is proved is that no file
+below the collection's folder holds the license any more.
+This file is private to the collection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import typing as t
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import CHUNK, copy_hashing
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, IntegrityError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.retire import KEPT
+
+Digests = dict[int, set[str]]  # size of a license to digests of licenses of that size
+
+
+def licenses(root: str, names: t.Iterable[str]) -> Digests:
+    """The licenses of some containers."""
+    found: Digests = {}
+    for name in names:
+        for path in _license_files(os.path.join(root, "containers", name)):
+            found.setdefault(os.lstat(path).st_size, set()).add(_digest(path))
+    return found
+
+
+def copies(root: str, wanted: Digests, spared: t.Iterable[str] = ()) -> list[str]:
+    """Files below ``root`` that hold one of the licenses, but those in the releases of ``spared`` containers, which may have the same one."""
+    stay = tuple(os.path.join(root, "containers", name, "releases") + os.sep for name in spared)
+    found = []
+    for place, _folders, files in os.walk(root):
+        for name in files:
+            path = os.path.join(place, name)
+            state = os.lstat(path)
+            if stat.S_ISREG(state.st_mode) and state.st_size in wanted and not path.startswith(stay) and _digest(path) in wanted[state.st_size]:
+                found.append(path)
+    return sorted(found)
+
+
+def wipe(root: str, names: t.Sequence[str], spared: t.Sequence[str]) -> int:
+    """Wipe every copy of the licenses of ``names``; return how many files that were.
+
+    :raises IntegrityError: a copy is there afterwards.
+    """
+    wanted = licenses(root, names)
+    found = copies(root, wanted, spared)
+    for path in found:
+        _overwrite(path)
+        os.unlink(path)
+    left = copies(root, wanted, spared)
+    if left:
+        raise IntegrityError(left[0], "still holds a license that was wiped", "see who writes it, and run it again")
+    return len(found)
+
+
+def remove(root: str, name: str, keep: bool) -> None:
+    """Remove a container's folder, or with ``keep`` what it did not write. What the container knew itself by goes last."""
+    folder = os.path.join(root, "containers", name)
+    if not os.path.isdir(folder):
+        return
+    # release.json in `releases` tells an interrupted run which images and models were meant, so it outlives the links.
+    for entry in sorted(os.listdir(folder), key=lambda each: each == "releases"):
+        if not (keep and entry in KEPT):
+            _remove(os.path.join(folder, entry))
+    if not os.listdir(folder):
+        os.rmdir(folder)
+
+
+def remove_models(root: str, digests: t.Iterable[str]) -> None:
+    """Remove sets with the blobs of the store that are the same files under another name."""
+    blobs = deployed.blob_folder(root)
+    for digest in digests:
+        folder = os.path.join(root, "models", digest.rpartition(":")[2])
+        files = {(state.st_dev, state.st_ino) for state in _states(folder)}
+        for name in deployed.store(root):
+            state = os.lstat(os.path.join(blobs, name))
+            if (state.st_dev, state.st_ino) in files:
+                os.unlink(os.path.join(blobs, name))
+        _remove(folder)
+
+
+def remove_store(root: str) -> None:
+    """Remove the store, and folders that are empty now."""
+    _remove(os.path.join(root, "store"))
+    for name in ("models", "containers"):
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.join(root, name))
+
+
+def _license_files(folder: str) -> list[str]:
+    base = os.path.join(folder, "releases")
+    found = []
+    for name in sorted(os.listdir(base)) if os.path.isdir(base) else []:
+        place = os.path.join(base, name, "license")
+        found += [os.path.join(place, each) for each in sorted(os.listdir(place))] if os.path.isdir(place) else []
+    return [path for path in found if stat.S_ISREG(os.lstat(path).st_mode) and os.lstat(path).st_size]
+
+
+def _digest(path: str) -> str:
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
+            return str(copy_hashing(stream)[0])
+    except OSError as exc:
+        raise AirgapError(path, f"cannot be read, so nobody knows whether it holds a license ({exc.strerror})", "see to the file system") from exc
+
+
+def _overwrite(path: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_NOFOLLOW), "wb") as stream:
+        left = os.fstat(stream.fileno()).st_size
+        while left > 0:
+            left -= stream.write(bytes(min(left, CHUNK)))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _states(folder: str) -> list[os.stat_result]:
+    return [os.lstat(os.path.join(place, name)) for place, _folders, files in os.walk(folder) for name in files]
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)

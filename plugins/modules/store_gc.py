@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Remove from a store what no host and no bundle needs, and name damaged blobs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: store_gc
+short_description: Remove from a store what no host and no bundle needs, and name damaged blobs
+version_added: 1.0.0
+author:
+  - airgap.azure_ai contributors (@airgap-azure-ai)
+description:
+  - Kept are the releases in O(releases) with their images, licenses and models, everything that the last bundles of each site name, the files of control
+    kits, all packages, and whatever came in the last O(grace_days) days.
+  - At a site O(releases) must be what its hosts have, current, previous and staged. The role C(store_gc) asks all of them and stops when one does not answer.
+  - Runs on the builder or on a site's control node.
+options:
+  store:
+    description: Folder of the store.
+    type: path
+    required: true
+  releases:
+    description: Ids of the releases that hosts have.
+    type: list
+    elements: str
+  bundles:
+    description: On the builder, folder of the bundles and control kits that were built.
+    type: path
+  keep_bundles:
+    description: How many of the last bundles of each site count.
+    type: int
+    default: 2
+  grace_days:
+    description: Days for which what has come stays in any case.
+    type: float
+    default: 7
+  verify:
+    description:
+      - Read every blob that is needed. A damaged one is named and set aside, so that the next bundle, or the next fetch on the builder, brings it again.
+    type: bool
+    default: false
+  progress_file:
+    description: File that the progress is written to, for the callback C(airgap.azure_ai.progress).
+    type: path
+extends_documentation_fragment:
+  - airgap.azure_ai._attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Lists what would be removed and what is damaged.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Tell what the builder's store need not keep
+  airgap.azure_ai.store_gc:
+    store: "{{ azure_ai_home }}/store"
+    bundles: "{{ azure_ai_home }}/bundles"
+  check_mode: true
+"""
+
+RETURN = r"""
+superfluous:
+  description: Releases, images and models that are not needed, a line each.
+  returned: success
+  type: list
+  elements: str
+blobs:
+  description: Number of blobs that were removed, or would be.
+  returned: success
+  type: int
+bytes:
+  description: Their bytes. On the builder, folders of older bundles may hold the same bytes until they are removed too.
+  returned: success
+  type: int
+damaged:
+  description: Damaged blobs and whose they are, a line each.
+  returned: success
+  type: list
+  elements: str
+msg:
+  description: What was done, in one line.
+  returned: always
+  type: str
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import care
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
+
+
+def needed(params, store, there):
+    """What must stay."""
+    if params["releases"] is None and not params["bundles"]:
+        raise InputError("store_gc", "knows neither what hosts have nor which bundles were built", "give releases at a site, bundles on the builder")
+    if params["keep_bundles"] < 1:
+        raise InputError("keep_bundles", "must be at least 1", "the last bundle of a site is what is rolled out next")
+    manifests = care.newest(store, params["bundles"], params["keep_bundles"])
+    if not manifests:
+        raise InputError(f"store {store.path}", "no bundle was received here, and none built", "there is nothing to judge by: run receive or bundle first")
+    named = care.of_bundles(manifests)
+    kits = care.of_kits(params["bundles"]) if params["bundles"] else frozenset()
+    since = time.time() - params["grace_days"] * 86400
+    fresh = frozenset(digest for digest, (_size, came) in there.items() if came > since)
+    return care.Keep(named.releases | frozenset(params["releases"] or ()), named.images, named.blobs | kits, fresh)
+
+
+def run(params, check_mode):
+    """Judge, remove, verify what stays; return the module's result."""
+    store = Store(params["store"])
+    held, there = store.holdings(), care.blobs(store)
+    if not there:
+        raise InputError(f"store {store.path}", "holds no blob", "name the folder of a store")
+    keep = needed(params, store, there)
+    found = care.superfluous(held, keep)
+    gone = sorted(digest for digest in there if digest not in found.needed and digest not in keep.fresh)
+    if not check_mode and (gone or found.lines):
+        with store.changing() as holdings:  # first the holdings: a blob that nothing names does no harm
+            again = care.superfluous(holdings, keep)
+            holdings.update({name: again.holdings[name] for name in ("releases", "images", "models")})
+            care.remove(store, [digest for digest in gone if digest not in again.needed])
+    damaged = _damaged(params, store, found.holdings, there, check_mode) if params["verify"] else []
+    return _result(found, gone, sum(there[digest][0] for digest in gone), damaged, check_mode)
+
+
+def _damaged(params, store, holdings, there, check_mode):
+    progress = Progress("store", sum(size for size, _came in there.values()), params["progress_file"])
+    lines = []
+    for digest, whose in care.damaged(store, holdings, progress.advance):
+        where = "" if check_mode else f", set aside as {store.set_aside(Digest.parse(digest))}"
+        lines.append(f"blob {digest} ({whose}): damaged{where}; the next bundle that carries it, or the next fetch on the builder, repairs it")
+    progress.finish()
+    return lines
+
+
+def _result(found, gone, size, damaged, check_mode):
+    verb = "would remove" if check_mode else "removed"
+    said = f"{verb} {len(gone)} blobs, {human(size)}" if gone else "every blob is needed or new"
+    said += f"; {verb} {len(found.lines)} releases, images and sets of models from the holdings" if found.lines else ""
+    said += f"; {len(damaged)} blobs are damaged" if damaged else ""
+    return {
+        "changed": bool(gone or found.lines or damaged),
+        "msg": said,
+        "superfluous": found.lines,
+        "blobs": len(gone),
+        "bytes": size,
+        "damaged": damaged,
+        "diff": {"before": "".join(f"{line}\n" for line in [*found.lines, *gone]), "after": ""},
+    }
+
+
+def main():
+    """Read the options, run, report."""
+    module = AnsibleModule(
+        argument_spec={
+            "store": {"type": "path", "required": True},
+            "releases": {"type": "list", "elements": "str"},
+            "bundles": {"type": "path"},
+            "keep_bundles": {"type": "int", "default": 2},
+            "grace_days": {"type": "float", "default": 7},
+            "verify": {"type": "bool", "default": False},
+            "progress_file": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module.params, module.check_mode)
+    except (AirgapError, OSError) as exc:
+        module.fail_json(msg=str(exc))
+    if not module._diff:
+        del result["diff"]
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Switching while things go wrong: whatever does, what ran goes on or comes back, the message says what to do, and no usage is lost."""
+
+from __future__ import annotations
+
+import json
+import threading
+import typing as t
+
+import pytest
+
+from tests.lab import cloud, outcome, road, settings
+from tests.lab.settings import Json
+from tests.lab.shell import docker, inside, run, wait_for
+from tests.simulator import images
+
+HOST = settings.host("text-1").container
+FOLDER = "/var/lib/azure-ai/containers/sentiment"
+OTHER_TAG = "3.0-fr"
+TRANSLATOR = {
+    "name": "translator",
+    "service": "text_translation",
+    "tag": "1.0.03113.842-amd64",
+    "port": 5002,
+    "resource": "translator-dc0",
+    "options": {"languages": ["en", "fr"]},
+}
+SENTIMENT = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5003, "resource": "language-dc0"}
+NEVER = {"SIM_READY_AFTER": "9999"}
+
+
+def declared(more: Json | None = None, **sentiment: t.Any) -> tuple[str, str]:
+    """Arguments that declare the sentiment container in another way, and more variables."""
+    return "-e", json.dumps({"azure_ai_containers__text": [TRANSLATOR, {**SENTIMENT, **sentiment}], **(more or {})})
+
+
+def rollout(*argv: str, log: str = "switch") -> str:
+    """Roll out to text-1 alone."""
+    return road.rollout("--limit", "text-1", *argv, log=log)
+
+
+def refused(name: str, *argv: str, **options: t.Any) -> str:
+    """What a playbook says that fails; always in words."""
+    with pytest.raises(road.Refused) as caught:
+        road.playbook(road.CONTROL, name, *argv, log=f"switch-refused-{name}", **options)
+    assert "Traceback" not in caught.value.output
+    return caught.value.output
+
+
+def found(name: str = "sentiment") -> Json:
+    """The container on text-1."""
+    return next(each for each in road.containers("text-1") if each["Name"] == f"/{name}")
+
+
+def started() -> dict[str, str]:
+    """When each container was started that no test here means to touch."""
+    return {each["Name"]: each["State"]["StartedAt"] for host in ("text-1", "speech-1") for each in road.containers(host) if each["Name"] != "/sentiment"}
+
+
+def release() -> str:
+    """The current release of the sentiment container."""
+    return inside(HOST, "readlink", f"{FOLDER}/current").rpartition("/")[2]
+
+
+def locked() -> bool:
+    """Whether some run holds the host."""
+    return run(["docker", "exec", HOST, "test", "-e", "/var/lib/azure-ai/lock"], check=False).returncode == 0
+
+
+def use_and_compare() -> None:
+    """Use the services, harvest, and hold the ledger against the record files of what runs."""
+    road.traffic(3)
+    road.harvest(log="switch-harvest")
+    road.report(log="switch-report")
+    running = {each["Name"].strip("/") for host in ("text-1", "speech-1") for each in road.containers(host)}
+    told, written = ({key: value for key, value in rows.items() if key[1] in running} for rows in (outcome.reported(outcome.report()), outcome.metered()))
+    assert told == written
+
+
+class Aside:
+    """A rollout that runs while something happens to it."""
+
+    def __init__(self, *argv: str) -> None:
+        self.output, self.failed = "", False
+        self._argv = argv
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def __enter__(self) -> Aside:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.end()
+
+    def _run(self) -> None:
+        try:
+            self.output = rollout(*self._argv, log="switch-aside")
+        except road.Refused as exc:
+            self.output, self.failed = exc.output, True
+
+    def end(self) -> str:
+        """Wait for its end; return what it printed."""
+        self._thread.join(600)
+        return self.output
+
+
+@pytest.fixture(scope="module")
+def ready(walked: dict[str, str]) -> str:
+    """A second tag of the sentiment service at the site; the release that ran when it came."""
+    cloud.push([images.wanted({**SENTIMENT, "tag": OTHER_TAG, "options": {}})])
+    road.bundle(*declared(tag=OTHER_TAG), log="switch-bundle")
+    road.carry()
+    road.receive(log="switch-receive")
+    road.rollout(log="switch-before")
+    return release()
+
+
+def test_an_image_that_never_works_is_rolled_back_and_others_are_not_touched(ready: str) -> None:
+    before, image = started(), found()["Config"]["Image"]
+    road.traffic(2)
+    output = refused("rollout", "--limit", "text-1", *declared({"containers_ready_seconds": 16}, tag=OTHER_TAG, settings=NEVER))
+    assert "text-1: container sentiment: wait until it is ready failed" in output and "log ends with" in output
+    assert "rolled back:" in output and f"-> {ready}" in output and "proved itself again" in output
+    assert (release(), found()["Config"]["Image"], found()["State"]["Running"]) == (ready, image, True)
+    assert started() == before
+    assert not locked(), "a host that failed is given back as well"
+    plan = rollout("--check", *declared(tag=OTHER_TAG, settings=NEVER))
+    assert "it failed on" in plan and "and was rolled back" in plan
+    assert set(road.changes(rollout()).values()) == {0}, "what is declared runs again"
+    use_and_compare()
+
+
+def test_back_by_hand_and_no_rollout_undoes_it_in_silence(ready: str) -> None:
+    forward = declared(tag=OTHER_TAG)
+    rollout(*forward)
+    new = release()
+    assert new != ready
+    check = road.playbook(road.CONTROL, "rollback", "--check", "--limit", "text-1", "-e", "rollback_containers=sentiment")
+    assert f"{new} -> {ready}" in check and release() == new
+    road.traffic(2)
+    road.playbook(road.CONTROL, "rollback", "--limit", "text-1", "-e", "rollback_containers=sentiment", log="switch-rollback")
+    assert release() == ready and found()["State"]["Running"]
+    again = road.playbook(road.CONTROL, "rollback", "--limit", "text-1", "-e", "rollback_containers=sentiment")
+    assert road.changes(again) == {"text-1": 0} and "was rolled back" in again
+    pinned = rollout(*forward)
+    assert road.changes(pinned) == {"text-1": 0} and f"stays at {ready}" in pinned and "azure_ai_unpin" in pinned
+    rollout("-e", "azure_ai_unpin=true", *forward)
+    assert release() == new
+    assert road.changes(rollout())["text-1"] > 0
+    assert release() == ready
+    use_and_compare()
+
+
+def on_its_way(setting: str) -> bool:
+    """Whether a rollout holds the host and has started the container with this setting."""
+    words = [entry for each in road.containers("text-1") if each["Name"] == "/sentiment" for entry in each["Config"]["Env"]]
+    return locked() and setting in words
+
+
+def test_of_two_rollouts_at_once_one_is_refused_by_name(ready: str) -> None:
+    with Aside(*declared(settings={"SIM_READY_AFTER": "25"})) as first:
+        wait_for("the first rollout holds the host", lambda: on_its_way("SIM_READY_AFTER=25"), 90, pause=0.5)
+        output = refused("rollout", "--limit", "text-1", *declared(settings={"SIM_NOTE": "2"}))
+        assert "held by ops from" in output and "azure_ai_break_lock" in output
+        looked = rollout("--check", *declared(settings={"SIM_NOTE": "2"}))
+        assert "held by ops from" in looked, "who only looks is told and not stopped"
+    assert not first.failed and not locked()
+    rollout()
+
+
+def test_a_host_that_restarts_in_the_middle_is_finished_by_the_next_run(ready: str) -> None:
+    with Aside(*declared(settings={"SIM_READY_AFTER": "40"})) as broken:
+        wait_for("the container is on its way", lambda: on_its_way("SIM_READY_AFTER=40"), 90, pause=1)
+        docker("restart", "--time", "10", HOST, timeout=120)
+    assert broken.failed and "text-1" in broken.output
+    wait_for("text-1 answers", lambda: run(["docker", "exec", HOST, "docker", "ps"], check=False).returncode == 0, 120, pause=1)
+    wait_for("sshd answers", lambda: bool(inside(HOST, "ss", "-Hltn", "sport = :22")), 60, pause=1)
+    healed = rollout()
+    assert road.changes(healed)["text-1"] > 0 and not locked(), "the lock of the run that died is taken over"
+    assert set(road.changes(rollout()).values()) == {0}
+    assert all(each["State"]["Running"] for each in road.containers("text-1"))
+    use_and_compare()
+
+
+@pytest.fixture
+def gone(ready: str) -> t.Iterator[dict[str, str]]:
+    """An inventory with a host in front that nobody reaches."""
+    hosts = {"azure_ai_hosts": {"hosts": {"gone-1": {"ansible_host": "10.78.1.99", "ansible_ssh_common_args": "-o ConnectTimeout=3"}}}}
+    folder = f"{road.HOME}/inventories/gone"
+    inside(road.CONTROL, "install", "-d", "-o", road.USER, "-m", "0750", folder)
+    run(["docker", "exec", "-i", "--user", road.USER, road.CONTROL, "sh", "-c", f"cat > {folder}/hosts.yml"], stdin=json.dumps(hosts).encode())
+    yield {"ANSIBLE_INVENTORY": "inventories/gone,inventories/headquarters,inventories/site,inventories/lab"}
+    inside(road.CONTROL, "rm", "-r", folder)
+
+
+def test_the_gate_stops_and_lets_on_as_it_is_told(gone: dict[str, str]) -> None:
+    output = refused("rollout", "-e", "rollout_batch=2", environment=gone)
+    assert "the rollout stops here: gone-1 failed or went out of reach" in output and "not begun: speech-1" in output
+    assert road.changes(output).get("text-1") == 0 and "speech-1 " not in output.rpartition("PLAY RECAP")[2]
+    output = refused("rollout", "-e", "rollout_batch=2", "-e", "rollout_max_failed=1", environment=gone)
+    assert "the rollout stops here" not in output and {"text-1", "speech-1"} <= set(road.changes(output))
+
+
+def test_a_taken_port_is_told_before_anything_stops(ready: str) -> None:
+    before = found()["State"]["StartedAt"]
+    program = "import socket,time; s=socket.create_server(('0.0.0.0', 5903)); time.sleep(60)"
+    docker("exec", "--detach", HOST, "python3", "-c", program)
+    wait_for("the port is taken", lambda: bool(inside(HOST, "ss", "-Hltn", "sport = :5903")), 10)
+    output = refused("rollout", "--limit", "text-1", *declared(port=5903))
+    assert "text-1: container sentiment: port 5903 is taken by another program" in output
+    assert found()["State"]["StartedAt"] == before
+
+
+def test_a_foreign_output_folder_is_handed_back_and_a_read_only_one_fails_in_words(ready: str) -> None:
+    inside(HOST, "chown", "-R", "root:root", f"{FOLDER}/output")
+    rollout(*declared(settings={"SIM_NOTE": "foreign"}))
+    assert inside(HOST, "stat", "-c", "%u", f"{FOLDER}/output", f"{FOLDER}/output/sentiment").split() == ["65532", "65532"]
+    inside(HOST, "sh", "-c", f"mount --bind {FOLDER}/output {FOLDER}/output && mount -o remount,bind,ro {FOLDER}/output")
+    try:
+        output = refused("rollout", "--limit", "text-1", *declared({"containers_ready_seconds": 6}, settings={"SIM_NOTE": "read-only"}))
+    finally:
+        docker("exec", HOST, "docker", "stop", "sentiment")
+        inside(HOST, "umount", f"{FOLDER}/output")
+    assert "text-1: container sentiment" in output and "run it again" in output
+    assert road.changes(rollout())["text-1"] > 0
+    assert set(road.changes(rollout()).values()) == {0}
+    use_and_compare()

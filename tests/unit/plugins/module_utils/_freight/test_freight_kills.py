@@ -1,0 +1,102 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kill -9 between any two file operations of build and import: the next run ends where an undisturbed one does, and leaves nothing over.
+
+AZURE_AI_KILLS sets how often each is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+
+KILLS = int(os.environ.get("AZURE_AI_KILLS", "6"))
+WATCHED = ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.utime", "shutil.rmtree", "subprocess.Popen")
+
+
+def run_killed(work: t.Callable[[], object], at: int | None) -> int:
+    """Run ``work`` in a process of its own that is killed at its ``at``-th file operation; returns how many it saw (0 when killed)."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        count = 0
+
+        def hook(event: str, _arguments: t.Any) -> None:
+            nonlocal count
+            if event in WATCHED:
+                count += 1
+                if count == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        try:
+            work()
+            os.write(writer, b"%d" % count)
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as stream:
+        said = stream.read()
+    os.waitpid(child, 0)
+    return int(said or b"0")
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    """All files by path; what is remembered of inodes and the empty lock files are no result."""
+    ignored = ("verified.json", "lock", ".lock", "writers")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in ignored}
+
+
+def same(killed: Path, calm: Path) -> None:
+    assert [str(path) for path in killed.rglob(".airgap-*")] == []
+    found, expected = state(killed), state(calm)
+    assert sorted(found) == sorted(expected)
+    assert [name for name in found if found[name] != expected[name]] == []
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_killed_build_is_made_good_by_the_next(tmp_path: Path, keys: kit.Keys, seed: int) -> None:
+    def build(folder: Path) -> None:
+        store = Store(str(folder / "store"))
+        Bundles(str(folder / "bundles"), store).build(kit.compose(store), keys.builder)
+
+    for name in ("calm", "killed"):
+        kit.fill(tmp_path / name / "store")
+    steps = run_killed(lambda: build(tmp_path / "calm"), None)
+    assert steps > 40
+    assert run_killed(lambda: build(tmp_path / "killed"), random.Random(seed).randint(1, steps - 1)) == 0
+    build(tmp_path / "killed")
+    same(tmp_path / "killed", tmp_path / "calm")
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_killed_import_is_made_good_by_the_next(tmp_path: Path, store: Store, keys: kit.Keys, seed: int) -> None:
+    bundles = Bundles(str(tmp_path / "bundles"), store)
+    first = bundles.build(kit.compose(store, "1.0"), keys.builder)
+    second = bundles.build(delta.lean(kit.compose(store, sequence=2), delta.on_bundle(kit.compose(store, "1.0"))), keys.builder)
+
+    def take(folder: Path) -> None:
+        site = Store(str(folder))
+        for path in (first, second):
+            receive.take(receive.judge(path, site, kit.SITE, keys.trust), site, kit.SITE)
+
+    steps = run_killed(lambda: take(tmp_path / "calm"), None)
+    assert steps > 40
+    assert run_killed(lambda: take(tmp_path / "killed"), random.Random(seed).randint(1, steps - 1)) == 0
+    site = Store(str(tmp_path / "killed"))
+    taken = site.holdings()["bundles"].get(kit.SITE, {}).get("sequence", 0)
+    for path in (first, second)[max(taken - 1, 0) :]:
+        receive.take(receive.judge(path, site, kit.SITE, keys.trust), site, kit.SITE)
+    same(tmp_path / "killed", tmp_path / "calm")

@@ -1,0 +1,128 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which container needs which other one."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import links
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.declaration import declarations, selector_of
+from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _catalog
+
+IMAGE = _catalog.load()["sentiment"]
+OPTIONS = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {"version": {"type": "string", "default": "3.1"}, "layout": {"type": "string"}, "read": {"type": "string"}},
+}
+LAYOUT = {"service": "layout", "options": {"version": "3.1"}, "setting": "LayoutHost", "option": "layout", "required": True}
+READ = {"service": "read", "setting": "ReadHost", "option": "read", "required": False, "url": "http://{name}:5000/api"}
+CATALOG: dict[str, t.Any] = {
+    "invoice": {**IMAGE, "options": OPTIONS, "needs": [LAYOUT, READ]},
+    "layout": {**IMAGE, "options": OPTIONS},
+    "read": {**IMAGE, "options": OPTIONS, "container_port": 5005},
+}
+
+
+def raw(name: str, service: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"name": name, "service": service, "tag": "1", "port": 5000 + sum(map(ord, name)), "resource": "r", **more}
+
+
+def made(*raws: dict[str, t.Any], catalog: dict[str, t.Any] = CATALOG) -> dict[str, dict[str, t.Any]]:
+    return {item["name"]: item for item in declarations({"azure_ai_containers": list(raws)}, catalog)}
+
+
+def problems(*raws: dict[str, t.Any]) -> list[str]:
+    with pytest.raises(Problems) as caught:
+        made(*raws)
+    return caught.value.problems
+
+
+def test_the_only_one_that_fits_serves() -> None:
+    found = made(raw("inv", "invoice"), raw("old", "layout", options={"version": "3.0"}), raw("new", "layout"))
+    assert found["inv"]["links"] == {"LayoutHost": "http://new:5000"}
+    assert (found["inv"]["network"], found["new"]["network"], found["old"]["network"]) == ("azure-ai", "azure-ai", None)
+    assert (found["inv"]["after"], found["new"]["after"], found["new"]["links"]) == (["new"], [], {})
+
+
+def test_one_that_need_not_be_is_linked_where_it_is() -> None:
+    found = made(raw("inv", "invoice"), raw("lay", "layout"), raw("rea", "read"))
+    assert found["inv"]["links"] == {"LayoutHost": "http://lay:5000", "ReadHost": "http://rea:5000/api"}
+    assert found["inv"]["after"] == ["lay", "rea"]
+
+
+def test_the_port_is_the_needed_services_own() -> None:
+    catalog = {**CATALOG, "invoice": {**CATALOG["invoice"], "needs": [{"service": "read", "setting": "ReadHost"}]}}
+    assert made(raw("inv", "invoice"), raw("rea", "read"), catalog=catalog)["inv"]["links"] == {"ReadHost": "http://rea:5005"}
+
+
+def test_an_option_chooses_and_no_license_depends_on_it() -> None:
+    both = [raw("a", "layout"), raw("b", "layout")]
+    found = made(raw("inv", "invoice", options={"layout": "b"}), *both)
+    assert found["inv"]["links"] == {"LayoutHost": "http://b:5000"}
+    assert found["inv"]["options"] == {"version": "3.1"}
+    assert selector_of(found["inv"]) == selector_of(made(raw("inv", "invoice"), both[0])["inv"])
+    bundled = declarations({"azure_ai_containers": [raw("inv", "invoice", options={"layout": "b"})]}, CATALOG, unique=False)
+    assert [selector_of(item) for item in bundled] == [selector_of(found["inv"])]
+
+
+def test_a_setting_by_hand_needs_no_container_here() -> None:
+    found = made(raw("inv", "invoice", settings={"layouthost": "http://elsewhere:5000"}))
+    assert (found["inv"]["links"], found["inv"]["network"], found["inv"]["settings"]) == ({}, None, {"layouthost": "http://elsewhere:5000"})
+
+
+@pytest.mark.parametrize(
+    ("raws", "told"),
+    [
+        ([raw("inv", "invoice")], "invoice needs a container of service layout with options {version: 3.1} on the same host; declare one"),
+        (
+            [raw("inv", "invoice"), raw("a", "layout"), raw("b", "layout")],
+            "a and b could both be its layout with options {version: 3.1}; name one by options.layout",
+        ),
+        ([raw("inv", "invoice", options={"layout": "x"}), raw("a", "layout")], "options.layout names 'x', which is not declared on this host"),
+        (
+            [raw("inv", "invoice", options={"layout": "r"}), raw("a", "layout"), raw("r", "read")],
+            "options.layout names 'r', which is a container of another kind",
+        ),
+        ([raw("inv", "invoice"), raw("a", "layout"), raw("r", "read"), raw("s", "read")], "r and s could both be its read; name one by options.read"),
+    ],
+)
+def test_problems_name_the_way_out(raws: list[dict[str, t.Any]], told: str) -> None:
+    (line,) = problems(*raws)
+    assert line.startswith("container inv (azure_ai_containers): ")
+    assert told in line
+
+
+def test_a_faulty_declaration_is_not_told_as_a_missing_one() -> None:
+    (line,) = problems(raw("inv", "invoice"), raw("a", "layout", cpus="x"))
+    assert "not a number of CPUs" in line
+
+
+NAMES = [f"c{number}" for number in range(6)]
+
+
+@given(st.permutations(NAMES), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=9))
+def test_what_is_needed_comes_first(names: list[str], pairs: list[tuple[int, int]]) -> None:
+    after: dict[str, list[str]] = {}
+    for one, other in pairs:
+        if one != other:
+            after.setdefault(NAMES[max(one, other)], []).append(NAMES[min(one, other)])
+    found = links.ordered(names, after)
+    assert sorted(found) == NAMES
+    assert all(found.index(needed) < found.index(name) for name, needs in after.items() for needed in needs)
+    assert links.ordered(names, {}) == names
+
+
+def test_a_circle_loses_nobody() -> None:
+    assert sorted(links.ordered(["a", "b", "c"], {"a": ["b"], "b": ["a"], "c": ["gone"]})) == ["a", "b", "c"]
+
+
+def test_options_of_every_form_name_containers() -> None:
+    assert links.options_of({"needs": [LAYOUT], "variants": [{"needs": [READ, {"service": "x", "setting": "X"}]}]}) == {"layout", "read"}

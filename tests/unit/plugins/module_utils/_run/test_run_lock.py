@@ -1,0 +1,101 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lock of a host: one holder, named to everybody else."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock
+
+ANNE = lock.Holder("anne", "2026-01-31T12:00:00Z", "laptop-a", "1-1-a")
+BERT = lock.Holder("bert", "2026-01-31T12:05:00Z", "laptop-b", "2-2-b")
+
+
+def test_the_first_one_has_it_and_the_second_learns_who(tmp_path: Path) -> None:
+    root = str(tmp_path / "root")
+    assert lock.reason(root, ANNE, True) == "nobody holds it"
+    lock.take(root, ANNE)
+    assert lock.holder(root) == ANNE
+    assert lock.reason(root, ANNE, True) is None
+    for attempt in (lambda: lock.reason(root, BERT, True), lambda: lock.take(root, BERT)):
+        with pytest.raises(lock.HeldError) as caught:
+            attempt()
+        assert "held by anne from laptop-a since 2026-01-31T12:00:00Z" in str(caught.value) and "azure_ai_break_lock=true" in str(caught.value)
+        assert caught.value.holder == ANNE
+    assert lock.holder(root) == ANNE
+
+
+def test_only_the_holder_gives_it_back(tmp_path: Path) -> None:
+    lock.take(str(tmp_path), ANNE)
+    assert lock.reason(str(tmp_path), BERT, False) is None
+    lock.give_back(str(tmp_path), BERT)
+    assert lock.holder(str(tmp_path)) == ANNE
+    assert lock.reason(str(tmp_path), ANNE, False) == "the run is over"
+    lock.give_back(str(tmp_path), ANNE)
+    assert (lock.holder(str(tmp_path)), os.listdir(tmp_path)) == (None, [])
+    lock.give_back(str(tmp_path), ANNE)
+
+
+@pytest.mark.parametrize("broken", [["1-1-a"], ["*"]])
+def test_a_broken_lock_changes_hands(tmp_path: Path, broken: list[str]) -> None:
+    lock.take(str(tmp_path), ANNE)
+    assert "it was held by anne from laptop-a" in str(lock.reason(str(tmp_path), BERT, True, broken))
+    lock.take(str(tmp_path), BERT, broken)
+    assert lock.holder(str(tmp_path)) == BERT
+
+
+def test_another_dead_run_does_not_break_this_one(tmp_path: Path) -> None:
+    lock.take(str(tmp_path), ANNE)
+    with pytest.raises(lock.HeldError):
+        lock.take(str(tmp_path), BERT, ["3-3-c"])
+
+
+def test_a_sign_of_life_is_told(tmp_path: Path) -> None:
+    lock.alive(str(tmp_path))
+    assert os.listdir(tmp_path) == [], "a sign of life makes no lock"
+    lock.take(str(tmp_path), ANNE)
+    os.utime(tmp_path / "lock", (0, 0))
+    with pytest.raises(lock.HeldError, match="hours ago"):
+        lock.reason(str(tmp_path), BERT, True)
+    lock.alive(str(tmp_path))
+    assert lock.quiet(str(tmp_path)) < 60
+    os.utime(tmp_path / "lock", (0, 0))
+    lock.take(str(tmp_path), ANNE)
+    assert lock.quiet(str(tmp_path)) < 60, "taking it again is a sign of life"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "\0", '{"who": 1}'])
+def test_an_unreadable_lock_is_still_a_lock(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lock").write_text(text)
+    with pytest.raises(lock.HeldError, match="held by somebody"):
+        lock.take(str(tmp_path), ANNE)
+    lock.take(str(tmp_path), ANNE, ["*"])
+    assert lock.holder(str(tmp_path)) == ANNE
+
+
+def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
+    got: list[str] = []
+    start = threading.Barrier(8)
+
+    def attempt(number: int) -> None:
+        start.wait()
+        try:
+            lock.take(str(tmp_path), lock.Holder(f"user{number}", "now", "node", str(number)))
+            got.append(str(number))
+        except lock.HeldError:
+            pass
+
+    threads = [threading.Thread(target=attempt, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = lock.holder(str(tmp_path))
+    assert found is not None and got == [found.run]
+    assert os.listdir(tmp_path) == ["lock"]

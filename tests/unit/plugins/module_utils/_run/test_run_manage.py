@@ -1,0 +1,111 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An engine is changed where it is ours or where somebody asked for it, and nowhere else."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import manage
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import have, sha, want
+
+BARE: dict[str, t.Any] = {"engine": None, "packages": {}, "engine_error": "no such socket"}
+ENGINE = have()["engine"]
+DIFFERS = {"reason": "log-opts differs", "apply": "restart", "error": None}
+CONFIG = {"log-opts": {"max-size": "10m"}}
+
+
+def packages(version: str = "2") -> list[dict[str, t.Any]]:
+    rows = (("docker.io", True), ("containerd", False), ("rsync", True))
+    common = {"os": "debian-12", "arch": "amd64", "version": version, "size": 1}
+    return [{**common, "name": name, "filename": f"{name}.deb", "digest": sha(name.encode()), "requested": asked} for name, asked in rows]
+
+
+def wish(asked: bool | None = None, **more: t.Any) -> dict[str, t.Any]:
+    return want(engine={"manage": asked, "config": CONFIG}, **{"packages": packages(), **more})
+
+
+def names(step: dict[str, t.Any]) -> list[str]:
+    return [item["name"] for item in step["packages"]]
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "managed"),
+    [
+        (BARE, None, True),
+        ({**BARE, "engine_program": "/usr/bin/dockerd"}, None, False),
+        ({**BARE, "engine_program": "/usr/bin/dockerd", "engine_ours": True}, None, True),
+        ({}, None, False),
+        ({"engine_ours": True}, None, True),
+        ({"engine_ours": True}, False, False),
+        ({}, True, True),
+        (BARE, False, False),
+    ],
+)
+def test_whose_engine_it_is(host: dict[str, t.Any], asked: bool | None, managed: bool) -> None:
+    assert manage.managed(have(**host), wish(asked)) is managed
+
+
+def test_a_bare_host_gets_all_of_it() -> None:
+    step = manage.step(have(**BARE), wish())
+    assert names(step) == ["docker.io", "containerd", "rsync"]
+    assert (step["new"], step["config"], step["apply"]) == (True, CONFIG, "nothing")
+
+
+def test_a_foreign_engine_is_left_alone() -> None:
+    host = have(packages={"docker.io": "1", "containerd": "1"}, daemon=DIFFERS)
+    step = manage.step(host, wish())
+    assert (names(step), step["config"], step["apply"]) == (["rsync"], {}, "nothing")
+    assert manage.judge(host, wish(), step) == ([], [])
+
+
+@pytest.mark.parametrize("host", [{"engine_ours": True}, {}])
+def test_a_managed_engine_is_upgraded_and_set(host: dict[str, t.Any]) -> None:
+    found = have(packages={"docker.io": "1", "containerd": "3", "rsync": "1"}, daemon=DIFFERS, **host)
+    step = manage.step(found, wish(None if host else True))
+    assert names(step) == ["docker.io"], "neither a newer one nor what is no part of the engine"
+    assert step["reason"] == "packages to upgrade: docker.io 2; settings: log-opts differs"
+    assert (step["config"], step["apply"], step["new"]) == (CONFIG, "restart", False)
+
+
+def test_a_second_run_has_nothing_to_do() -> None:
+    step = manage.step(have(packages={"docker.io": "2", "containerd": "2", "rsync": "1"}, engine_ours=True), wish())
+    assert (step["reason"], names(step), step["config"]) == (None, [], {})
+
+
+@pytest.mark.parametrize(
+    ("host", "asked", "told"),
+    [
+        (BARE, False, "azure_ai_engine_manage is false"),
+        ({**BARE, "engine_program": "/usr/bin/dockerd"}, None, "not by this collection, and does not answer"),
+        ({"engine_ours": True, "daemon": {"reason": None, "apply": "nothing", "error": "/etc/docker/daemon.json: not JSON"}}, None, "not JSON"),
+        ({"engine": {**ENGINE, "rootless": True}}, None, "it runs rootless"),
+        ({"engine": {**ENGINE, "version": "19.03.1"}}, None, "older than 20.10"),
+        ({"engine_ours": True, "routes": [{"interface": "eth0", "network": "10.1.0.0/16"}]}, None, "10.1.2.0/24 overlap"),
+        ({"engine_ours": True, "engine": {**ENGINE, "root_dir": "/data/"}}, None, "engine_data_root says /srv"),
+    ],
+)
+def test_what_stands_in_the_way(host: dict[str, t.Any], asked: bool | None, told: str) -> None:
+    found = have(**host)
+    wanted = wish(asked)
+    wanted["engine"]["config"] = {"bip": "10.1.2.1/24", **({"data-root": "/srv"} if "data_root" in told else {})}
+    problems, _warnings = manage.judge(found, wanted, manage.step(found, wanted))
+    assert len(problems) == 1 and told in problems[0], problems
+    assert ";" in problems[0] or "not JSON" in problems[0]
+
+
+def test_other_problems_of_foreign_settings_are_nobodys() -> None:
+    found = have(daemon={"reason": None, "apply": "nothing", "error": "broken"}, engine={**ENGINE, "root_dir": "/data"})
+    wanted = want(engine={"manage": None, "config": {"data-root": "/srv"}})
+    assert manage.judge(found, wanted, manage.step(found, wanted)) == ([], [])
+
+
+@pytest.mark.parametrize(("now", "soon", "warned"), [(False, False, True), (True, False, False), (False, True, False)])
+def test_a_restart_that_stops_containers_is_told(now: bool, soon: bool, warned: bool) -> None:
+    found = have(engine_ours=True, daemon=DIFFERS, engine={**ENGINE, "live_restore": now})
+    wanted = want(engine={"manage": None, "config": {**CONFIG, "live-restore": soon}})
+    _problems, warnings = manage.judge(found, wanted, manage.step(found, wanted))
+    assert bool(warnings) is warned

@@ -1,0 +1,76 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Licenses are gone, and that is proved; what a container wrote is not touched unless it was archived."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import wipe
+
+
+def lay(root: Path, name: str, text: str) -> Path:
+    """A container with a license."""
+    place = root / "containers" / name / "releases" / "r1" / "license"
+    place.mkdir(parents=True)
+    (place / "license.dat").write_text(text)
+    (place.parent / "release.json").write_text("{}")
+    (root / "containers" / name / "output").mkdir()
+    (root / "containers" / name / "output" / "records").write_text("100")
+    (root / "containers" / name / "source.json").write_text("{}")
+    (root / "containers" / name / "current").symlink_to("releases/r1")
+    return place / "license.dat"
+
+
+def test_every_copy_goes_but_that_of_another_container(tmp_path: Path) -> None:
+    mine, same, other = lay(tmp_path, "a", "CANARY-1"), lay(tmp_path, "b", "CANARY-1"), lay(tmp_path, "c", "CANARY-2")
+    stray = tmp_path / "containers" / "a" / "output" / "copy"
+    stray.write_text("CANARY-1")
+    assert wipe.wipe(str(tmp_path), ["a"], ["b", "c"]) == 2
+    assert (mine.exists(), stray.exists(), same.read_text(), other.read_text()) == (False, False, "CANARY-1", "CANARY-2")
+    assert wipe.wipe(str(tmp_path), ["a"], ["b", "c"]) == 0
+    assert wipe.wipe(str(tmp_path), ["b"], ["c"]) == 1 and not same.exists()
+
+
+def test_a_file_is_overwritten_before_it_goes(tmp_path: Path) -> None:
+    path = lay(tmp_path, "a", "CANARY-1")
+    os.link(path, tmp_path.parent / "outside")
+    wipe.wipe(str(tmp_path), ["a"], [])
+    assert (tmp_path.parent / "outside").read_bytes() == bytes(8), "the content is gone, whatever other names the file has"
+
+
+def test_a_copy_that_comes_back_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(tmp_path, "a", "CANARY-1")
+    monkeypatch.setattr(os, "unlink", lambda path: Path(path).write_text("CANARY-1"))
+    with pytest.raises(IntegrityError, match="still holds a license"):
+        wipe.wipe(str(tmp_path), ["a"], [])
+
+
+def test_what_is_kept_and_what_goes(tmp_path: Path) -> None:
+    lay(tmp_path, "a", "x")
+    lay(tmp_path, "b", "x")
+    wipe.remove(str(tmp_path), "a", keep=True)
+    assert sorted(os.listdir(tmp_path / "containers/a")) == ["output", "source.json"]
+    wipe.remove(str(tmp_path), "b", keep=False)
+    wipe.remove(str(tmp_path), "b", keep=False)
+    assert os.listdir(tmp_path / "containers") == ["a"]
+
+
+def test_a_model_set_takes_its_blobs_along(tmp_path: Path) -> None:
+    blobs = tmp_path / "store" / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    for digit in "45":
+        (blobs / (digit * 64)).write_text(digit)
+    place = tmp_path / "models" / ("3" * 64)
+    place.mkdir(parents=True)
+    os.link(blobs / ("4" * 64), place / "model")
+    wipe.remove_models(str(tmp_path), ["sha256:" + "3" * 64])
+    assert not place.exists() and os.listdir(blobs) == ["5" * 64]
+    wipe.remove_store(str(tmp_path))
+    wipe.remove_store(str(tmp_path))
+    assert os.listdir(tmp_path) == []
