@@ -18,7 +18,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import evid
 
 Json = dict[str, t.Any]
 _MODULE = "airgap.azure_ai.usage_evidence"
-_OWN = ("containers", "path", "site", "host", "max_run", "known")  # options that the host does not see
+_OWN = ("containers", "host", "known")  # options that the host is told anew
 
 
 class ActionModule(ActionBase):

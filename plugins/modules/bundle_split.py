@@ -105,7 +105,7 @@ parts:
   elements: dict
   contains:
     number: {description: "Number of the part, from 1.", type: int, returned: always}
-    path: {description: Its folder., type: path, returned: always}
+    path: {description: Its folder., type: str, returned: always}
     bytes: {description: Bytes of its pieces., type: int, returned: always}
     pieces: {description: Number of its pieces., type: int, returned: always}
     label: {description: Its label as text., type: str, returned: always}

@@ -38,9 +38,8 @@ options:
     type: str
     required: true
   host:
-    description: Name of the host.
+    description: Name of the host; without it the one in the inventory.
     type: str
-    default: inventory_hostname
   root:
     description: Folder with the collection's files on the host.
     type: path
@@ -144,12 +143,19 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import evidence
 
+MAX_RUN = 256 * 1024 * 1024  # bytes from one host in one run
+
 
 def argument_spec() -> dict:
     """Options that the action plugin passes to the host."""
     limits = evidence.Limits()
     return {
-        "containers": {"type": "list", "elements": "str", "required": True},
+        # Names alone reach the host; of site, host, path and max_run the action plugin takes care.
+        "containers": {"type": "list", "elements": "raw", "required": True},
+        "site": {"type": "str", "required": True},
+        "host": {"type": "str"},
+        "path": {"type": "path", "required": True},
+        "max_run": {"type": "int", "default": MAX_RUN},
         "root": {"type": "path", "default": "/var/lib/azure-ai"},
         "max_file": {"type": "int", "default": limits.file},
         "max_files": {"type": "int", "default": limits.files},

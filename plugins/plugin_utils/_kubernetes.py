@@ -14,7 +14,6 @@ import subprocess
 import tarfile
 import tempfile
 import typing as t
-from contextlib import contextmanager
 
 import yaml
 
@@ -144,8 +143,9 @@ def _set(store: Store, found: t.Mapping[str, t.Any], declared: bool) -> Json:
 
 def _accounts(store: Store, layer: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
     """(name, text) of the account files in one layer, read as a stream."""
+    kind = str(layer.get("media_type", ""))
     try:
-        with store.open(Digest.parse(layer["digest"])) as blob, _unpacked(blob, str(layer.get("media_type", ""))) as tar:
+        with store.open(Digest.parse(layer["digest"])) as blob, tempfile.TemporaryFile() as plain, tarfile.open(**_source(blob, plain, kind)) as tar:
             for member in tar:
                 name = member.name.lstrip("./")
                 content = tar.extractfile(member) if name in _ACCOUNTS and member.isreg() else None
@@ -157,15 +157,11 @@ def _accounts(store: Store, layer: t.Mapping[str, t.Any]) -> t.Iterator[tuple[st
         raise IntegrityError(f"layer {layer['digest']}", f"cannot be read ({exc})", "receive the bundle again") from exc
 
 
-@contextmanager
-def _unpacked(blob: t.BinaryIO, kind: str) -> t.Iterator[tarfile.TarFile]:
+def _source(blob: t.BinaryIO, plain: t.IO[bytes], kind: str) -> Json:
+    """How ``tarfile`` reads a layer: as it is, or unpacked into ``plain`` where Python cannot unpack it."""
     if not kind.endswith("zstd"):
-        with tarfile.open(fileobj=blob, mode="r|*") as tar:
-            yield tar
-        return
-    with tempfile.TemporaryFile() as target:
-        if subprocess.run(["zstd", "-dcq"], stdin=blob, stdout=target, stderr=subprocess.DEVNULL, check=False).returncode != 0:
-            raise OSError("zstd cannot unpack it")
-        target.seek(0)
-        with tarfile.open(fileobj=target, mode="r|") as tar:
-            yield tar
+        return {"fileobj": blob, "mode": "r|*"}
+    if subprocess.run(["zstd", "-dcq"], stdin=blob, stdout=plain, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        raise OSError("zstd cannot unpack it")
+    plain.seek(0)
+    return {"fileobj": plain, "mode": "r|"}

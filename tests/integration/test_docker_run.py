@@ -77,7 +77,7 @@ def engine() -> t.Iterator[None]:
 @pytest.fixture(scope="module")
 def staged(engine: None) -> t.Iterator[Staged]:
     built = cloud.build_images()
-    image = next(image for image in images.IMAGES if image.service == SERVICE)
+    (image,) = (image for image in images.IMAGES if image.service == SERVICE)
     with tempfile.TemporaryDirectory(prefix="azure-ai-run-", dir="/var/tmp") as root:
         record = load(built / image.folder, image, root)
         dates = {"issued": "2026-01-01T00:00:00+00:00", "expires": "2099-01-01T00:00:00+00:00"}

@@ -80,7 +80,8 @@ def used(walked: dict[str, str]) -> t.Iterator[dict[str, t.Any]]:
     finally:
         inside(road.CONTROL, "rm", "-r", f"{road.HOME}/{overlay.FOLDER}/host_vars/text-1")
     before["counted"] = {key: value for key, value in outcome.metered().items() if key[1] == NAME}
-    before["wrote"], before["license"] = sums(f"{FOLDER}/output"), next(iter(sums(f"{FOLDER}/current/license/").values()))
+    before["wrote"] = sums(f"{FOLDER}/output")
+    (before["license"],) = sums(f"{FOLDER}/current/license/").values()
     yield before
 
 

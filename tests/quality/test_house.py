@@ -23,7 +23,8 @@ LENGTHS = (("playbooks/*.yml", 25), ("roles/*/tasks/*.yml", 80), ("roles/*/handl
 NOT_CODE = {"LICENSE", "CHANGELOG.md", "changelogs/changelog.yaml"}
 # Places a reader may be sent to, names that specifications fix and names that stand for an example.
 KNOWN_HOSTS = re.compile(
-    r"(?:www\.gnu\.org|www\.apache\.org|www\.w3\.org|json-schema\.org|docs\.ansible\.com|docs\.docker\.com|learn\.microsoft\.com|aka\.ms|semver\.org|nvidia\.com"
+    r"(?:www\.gnu\.org|www\.apache\.org|www\.w3\.org|json-schema\.org|docs\.ansible\.com|docs\.docker\.com|learn\.microsoft\.com|aka\.ms|semver\.org"
+    r"|nvidia\.com"
     r"|(?:[\w-]+\.)*(?:cognitiveservices\.azure\.com|cognitive\.microsoft\.com|example\.(?:com|net|org)))"
 )
 CATALOG = "plugins/plugin_utils/"

@@ -41,7 +41,7 @@ def texts_of(given: t.Any) -> list[Row]:
     """Documents with id and text; raises Wrong."""
     found = rows(given, "documents")
     if not all(row.get("id") and isinstance(row.get("text"), str) for row in found):
-        raise bad('needs {"documents": [{"id": "1", "text": "..."}]}', "InvalidRequest")
+        raise bad("needs documents, a list of objects with id and text", "InvalidRequest")
     return found
 
 

@@ -10,7 +10,7 @@ import io
 import re
 import typing as t
 import wave
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from sim_forms import Answer, Request, Wrong, bad
 

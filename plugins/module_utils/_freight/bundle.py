@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, verify
@@ -74,7 +74,7 @@ class Bundles:
         if not os.path.isdir(folder):
             return f"{folder} is gone"
         try:
-            same = verify.read_regular(os.path.join(folder, verify.NAME), MAX_BYTES) == _manifest.encoded(last)
+            same = read_regular(os.path.join(folder, verify.NAME), MAX_BYTES) == _manifest.encoded(last)
         except AirgapError:
             same = False
         problems = verify.tree_problems(folder, last) if same else [f"{verify.NAME} is not the manifest built last"]
@@ -182,7 +182,7 @@ def receipts(store: Store, paths: t.Sequence[str], keep: bool) -> list[Record]:
     """Records of the receipt files at ``paths`` and their signatures; kept as blobs if ``keep``."""
     records = []
     for path in sorted({name for base in paths for name in (base, base + SUFFIX)}):
-        data = verify.read_regular(path, MAX_RECEIPT)
+        data = read_regular(path, MAX_RECEIPT)
         digest = store.put_bytes(data, what=f"receipt {path}") if keep else Digest.of(data)
         records.append({"name": os.path.basename(path), "digest": str(digest), "size": len(data)})
     return records

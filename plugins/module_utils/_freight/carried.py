@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, Problems, TrustError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, fingerprint, signed_by, verify_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, shape, verify
@@ -71,7 +72,7 @@ def document(path: str, kind: str, trust: Trust) -> tuple[Record, bytes]:
     :raises TrustError: not signed by the site that it speaks for.
     """
     what = f"{kind} {path}"
-    data = verify.read_regular(path, MAX_DOCUMENT)
+    data = read_regular(path, MAX_DOCUMENT)
     signer = verify_bytes(data, path + SUFFIX, NAMESPACE, trust, what, role="site")
     value = parse(data, what, MAX_DOCUMENT)
     if isinstance(value, dict) and isinstance(value.get("format"), int) and value["format"] > FORMAT:
@@ -115,7 +116,7 @@ def former(path: str, site: str, trust: Trust, key: str) -> delta.Base:
     """
     path = os.path.join(path, verify.NAME) if os.path.isdir(path) else path
     what = f"bundle {path}"
-    data = verify.read_regular(path, MAX_BYTES)
+    data = read_regular(path, MAX_BYTES)
     if signed_by(data, path + SUFFIX, verify.NAMESPACE) != fingerprint(key):
         verify_bytes(data, path + SUFFIX, verify.NAMESPACE, trust, what, role="builder")
     value = parse(data, what)

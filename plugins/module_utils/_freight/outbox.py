@@ -15,11 +15,11 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import canonical, parse, pretty
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError, Problems, TrustError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, fingerprint, sign_file, signed_by, verify_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, shape, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, shape
 
 FORMAT = 1
 MAX_DOCUMENT = 16 * 1024 * 1024
@@ -94,7 +94,7 @@ def reason(folder: str, name: str, document: Record, namespace: str, key: str) -
     """Why ``<folder>/<name>`` has to be written, or None when it and its signature will do."""
     path = os.path.join(folder, name)
     try:
-        same = verify.read_regular(path, MAX_DOCUMENT) == pretty(document)
+        same = read_regular(path, MAX_DOCUMENT) == pretty(document)
     except MissingError:
         return f"{name} is not there"
     if not same:
@@ -130,7 +130,7 @@ def read_wants(path: str, trust: Trust) -> tuple[Record, str]:
     :raises TrustError: not signed by a site that we trust, or by another site than it speaks for.
     """
     what = f"wants {path}"
-    data = verify.read_regular(path, MAX_DOCUMENT)
+    data = read_regular(path, MAX_DOCUMENT)
     signer = verify_bytes(data, path + SUFFIX, "azure-ai-wants", trust, what, role="site")
     document = parse(data, what, MAX_DOCUMENT)
     if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:

@@ -22,6 +22,13 @@ MAX_FIXED = 64 * 1024 * 1024
 _FILE = re.compile(r"blobs/[0-9]{3}/[0-9a-f]{32}(\.[0-9]{3,6})?")
 
 Record = dict[str, t.Any]
+
+
+def is_fixed(name: t.Any) -> bool:
+    """Whether a bundle has a file of that name beside its blobs: those above, and further signatures."""
+    return name in FIXED or (isinstance(name, str) and len(name) <= 64 and countersign.is_name(name))
+
+
 HEADER: dict[str, shape.Check] = {
     "format": lambda value: value == parts.FORMAT and value is not True,
     "kind": lambda value: value == parts.KIND,
@@ -32,7 +39,7 @@ HEADER: dict[str, shape.Check] = {
     "files": shape.is_list,
     "parts": lambda value: isinstance(value, list) and 0 < len(value) <= parts.MAX_PARTS,
 }
-ENTRY: dict[str, shape.Check] = {"file": lambda value: is_fixed(value), "digest": shape.is_digest, "size": shape.number(MAX_FIXED)}
+ENTRY: dict[str, shape.Check] = {"file": is_fixed, "digest": shape.is_digest, "size": shape.number(MAX_FIXED)}
 PART: dict[str, shape.Check] = {"number": shape.number(parts.MAX_PARTS), "bytes": shape.number(2**53), "pieces": lambda value: isinstance(value, list)}
 PIECE: dict[str, shape.Check] = {
     "file": shape.matches(_FILE),
@@ -48,11 +55,6 @@ MEDIUM: dict[str, shape.Check] = {
     "of": shape.number(parts.MAX_PARTS),
     "parts": shape.is_digest,
 }
-
-
-def is_fixed(name: t.Any) -> bool:
-    """Whether a bundle has a file of that name beside its blobs: those above, and further signatures."""
-    return name in FIXED or (isinstance(name, str) and len(name) <= 64 and countersign.is_name(name))
 
 
 def load(data: bytes, what: str) -> Record:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, canonical, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust, check_made
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
@@ -176,7 +176,7 @@ def _accepted(store: Store, held: Record, site: str) -> int | None:
     path = os.path.join(store.path, "received", f"{site}-{last['sequence']}.json") if last else ""
     if not os.path.exists(path):
         return None
-    return _seconds(parse(verify.read_regular(path, MAX_BYTES), path)["created"])
+    return _seconds(parse(read_regular(path, MAX_BYTES), path)["created"])
 
 
 def _seconds(moment: str) -> int:
@@ -214,7 +214,7 @@ def _bring(parcel: Parcel, store: Store, advance: Advance) -> list[str]:
     def bring(item: Item) -> str | None:
         digest, size, kind = item
         try:
-            with verify.open_regular(verify.blob_path(parcel.beside.get(digest.hex, parcel.path), digest)) as source:
+            with open_regular(verify.blob_path(parcel.beside.get(digest.hex, parcel.path), digest)) as source:
                 intake.add(source, digest, size, SECRET_MODE if kind == "license" else PUBLIC_MODE, step, whose[str(digest)])
         except (IntegrityError, MissingError) as exc:
             return str(exc)

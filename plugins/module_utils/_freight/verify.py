@@ -17,8 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems, TrustError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular as open_regular
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular as read_regular
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, verify_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, registry, shape
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings

@@ -77,7 +77,7 @@ def lines(parcel: Parcel, name: str) -> t.Iterator[bytes]:
 
     :raises InputError: a line is too long or does not end; IntegrityError: the file cannot be read, or has changed.
     """
-    entry = next(item for item in parcel.manifest["files"] if item["name"] == name)
+    entry = {item["name"]: item for item in parcel.manifest["files"]}[name]
     what = f"{name} of export {parcel.folder}"
     digest = hashlib.sha256()
     with open_regular(os.path.join(parcel.folder, name)) as raw, io.BufferedReader(t.cast(io.RawIOBase, raw), 1024 * 1024) as stream:

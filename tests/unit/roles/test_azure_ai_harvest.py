@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[3] / "roles/harvest_timer/files/azure-ai-harvest"
+SCRIPT = Path(__file__).resolve().parents[3] / "roles/harvest_timer/files/azure-ai-harvest.py"
 PLAYBOOK = """#!{python}
 import json, os, sys
 name = next(word for word in sys.argv if word.startswith("harvest_id=")).partition("=")[2]

@@ -15,6 +15,7 @@ from ansible_collections.airgap.azure_ai.plugins.action import usage_evidence as
 from ansible_collections.airgap.azure_ai.plugins.modules import usage_evidence
 
 Run = t.Callable[..., dict[str, t.Any]]
+KEPT = {"site": "plant-7", "path": "/nowhere"}  # the action plugin's part
 
 
 def output(tmp_path: Path) -> Path:
@@ -25,20 +26,20 @@ def output(tmp_path: Path) -> Path:
 
 def test_it_answers_in_one_string(run: Run, tmp_path: Path) -> None:
     (output(tmp_path) / "usage").write_bytes(b"one")
-    found = run(usage_evidence.main, containers=["stt"], root=str(tmp_path))
+    found = run(usage_evidence.main, **KEPT, containers=["stt"], root=str(tmp_path))
     assert found["changed"] is False
     assert [(piece["path"], "data" in piece) for piece in json.loads(found["compact"])["pieces"]] == [("usage", True)]
 
 
 def test_check_mode_sends_no_content(run: Run, tmp_path: Path) -> None:
     (output(tmp_path) / "usage").write_bytes(b"one")
-    found = run(usage_evidence.main, check=True, containers=["stt"], root=str(tmp_path))
+    found = run(usage_evidence.main, check=True, **KEPT, containers=["stt"], root=str(tmp_path))
     assert [(piece["size"], "data" in piece) for piece in json.loads(found["compact"])["pieces"]] == [(3, False)]
 
 
 def test_wrong_options_are_one_line(run: Run, tmp_path: Path) -> None:
     for options in ({"containers": ["a/b"]}, {"containers": ["stt"], "known": "{"}, {"containers": ["stt"], "chunk": 0}):
-        found = run(usage_evidence.main, root=str(tmp_path), **options)
+        found = run(usage_evidence.main, **KEPT, root=str(tmp_path), **options)
         assert found["failed"] and "\n" not in found["msg"]
 
 

@@ -121,7 +121,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_can_run_again(tmp_path: Pa
     wanted = [_manifest_files.File("a", "a.yml", _kubernetes.HEAD + "new", False)]
     (tmp_path / "a.yml").write_text("old")
     with monkeypatch.context() as patch, pytest.raises(OSError, match="full"):
-        patch.setattr("os.replace", lambda *_names: (_ for _ in ()).throw(OSError("full")))
+        patch.setattr("os.replace", lambda *_names: (each for each in ()).throw(OSError("full")))
         _manifest_files.write(str(tmp_path), _manifest_files.steps(str(tmp_path), wanted))
     assert (tmp_path / "a.yml").read_text() == "old" and len(list(tmp_path.iterdir())) == 1
     _manifest_files.write(str(tmp_path), _manifest_files.steps(str(tmp_path), wanted))

@@ -35,8 +35,8 @@ def raw(name: str, service: str, **more: t.Any) -> dict[str, t.Any]:
     return {"name": name, "service": service, "tag": "1", "port": 5000 + sum(map(ord, name)), "resource": "r", **more}
 
 
-def made(*raws: dict[str, t.Any], catalog: dict[str, t.Any] = CATALOG) -> dict[str, dict[str, t.Any]]:
-    return {item["name"]: item for item in declarations({"azure_ai_containers": list(raws)}, catalog)}
+def made(*raws: dict[str, t.Any], catalog: dict[str, t.Any] | None = None) -> dict[str, dict[str, t.Any]]:
+    return {item["name"]: item for item in declarations({"azure_ai_containers": list(raws)}, catalog or CATALOG)}
 
 
 def problems(*raws: dict[str, t.Any]) -> list[str]:

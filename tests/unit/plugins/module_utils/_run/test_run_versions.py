@@ -20,7 +20,8 @@ IN_ORDER = ["0~~", "0~", "0", "0+b1", "1.0~rc1-1", "1.0", "1.0-1", "1.0-1+deb12u
 @pytest.mark.parametrize(("one", "other"), list(zip(IN_ORDER, IN_ORDER[1:])))
 def test_order(one: str, other: str) -> None:
     assert older(one, other)
-    assert not older(other, one)
+    backwards = (other, one)
+    assert not older(*backwards)
     assert not older(one, one)
 
 

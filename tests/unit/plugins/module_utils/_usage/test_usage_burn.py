@@ -30,8 +30,8 @@ def over(_places: t.Any, month: str) -> bool:
     return month < "2026-07"
 
 
-def row(*parts: Part, plan: dict[str, t.Any] = PLAN, adjusted: t.Sequence[dict[str, t.Any]] = (), today: datetime.date = TODAY) -> dict[str, t.Any]:
-    rows, _findings = burn.burn_down(parts, [plan], adjusted, over, today)
+def row(*parts: Part, plan: dict[str, t.Any] | None = None, adjusted: t.Sequence[dict[str, t.Any]] = (), today: datetime.date = TODAY) -> dict[str, t.Any]:
+    rows, _findings = burn.burn_down(parts, [plan or PLAN], adjusted, over, today)
     return rows[0]
 
 
