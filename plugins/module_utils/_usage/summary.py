@@ -139,7 +139,7 @@ def _rises(before: Text, now: Text) -> bool:
 def _stream(connection: t.Any, query: t.Any) -> t.Iterable[t.Sequence[t.Any]]:
     """Rows of a query as they come; from SQLite without SQLAlchemy's own rows around them, which take a third of the time."""
     if connection.dialect.name != "sqlite":
-        return connection.execution_options(yield_per=2000).execute(query)
+        return connection.execute(query.execution_options(yield_per=2000))
     text = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
     return connection.connection.driver_connection.execute(str(text))
 
