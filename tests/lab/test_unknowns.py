@@ -91,7 +91,9 @@ def unknowns(walked: dict[str, str]) -> t.Iterator[dict[str, int]]:
         if each["Name"].strip("/") in {item["name"] for item in declared}
     }
     everything.declare({"text_hosts": []}, "unknowns")
-    inside(settings.host("text-1").container, "docker", "rm", "--force", *(item["name"] for item in declared))
+    names = [item["name"] for item in declared]
+    inside(settings.host("text-1").container, "docker", "rm", "--force", *names)
+    inside(settings.host("text-1").container, "rm", "-rf", *(f"/var/lib/azure-ai/containers/{name}" for name in names))
 
 
 def totals() -> dict[str, int]:
