@@ -58,6 +58,15 @@ def test_one_that_need_not_be_is_linked_where_it_is() -> None:
     assert found["inv"]["after"] == ["lay", "rea"]
 
 
+def test_a_member_of_the_own_group_comes_before_any_other() -> None:
+    forms = "document_intelligence_"
+    group = {**raw("forms", forms + "custom_template"), "port": 7000, "members": {"proxy": {"tag": "1"}, "layout": {"tag": "1"}}}
+    alone = {**raw("alone", forms + "layout", options={"version": "3.1"}), "port": 7100}
+    found = made(group, alone, catalog=_catalog.load())
+    assert found["forms-custom"]["links"] == {"AzureCognitiveServiceLayoutHost": "http://forms-layout:5000"}
+    assert found["alone"]["network"] is None
+
+
 def test_the_port_is_the_needed_services_own() -> None:
     catalog = {**CATALOG, "invoice": {**CATALOG["invoice"], "needs": [{"service": "read", "setting": "ReadHost"}]}}
     assert made(raw("inv", "invoice"), raw("rea", "read"), catalog=catalog)["inv"]["links"] == {"ReadHost": "http://rea:5005"}
