@@ -222,7 +222,8 @@ def _next(table: str, dialect: str, continued: bool = False) -> tuple[str, ...]:
         point = f"""'%"{table}":{{"hash":"' || NEW.prev || '","seq":' || (NEW.seq - 1) || '}}%'"""
         begun = f" OR EXISTS (SELECT 1 FROM ledgers WHERE site = NEW.site AND heads LIKE {point})" if continued else ""
         wrong.append(f"NOT ({before} OR (NEW.seq = 1 AND NEW.prev = '{GENESIS}'){begun})")
-        wrong.append(f"EXISTS (SELECT 1 FROM {table} WHERE site = NEW.site AND seq = NEW.seq)")
+        # A chain that goes on behind lost rows has a gap, which nobody may fill afterwards.
+        wrong.append(f"EXISTS (SELECT 1 FROM {table} WHERE site = NEW.site AND seq {'>=' if continued else '='} NEW.seq)")
     if dialect == "sqlite":
         wrong.append(f"EXISTS (SELECT 1 FROM {table} WHERE rowid = NEW.rowid)")
         return (f"CREATE TRIGGER {table}_next BEFORE INSERT ON {table} WHEN {' OR '.join(wrong)} BEGIN SELECT RAISE(ABORT, '{says}'); END",)

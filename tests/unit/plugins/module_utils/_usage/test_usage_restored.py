@@ -99,6 +99,17 @@ def test_without_a_receipt_what_was_lost_is_a_fork_that_headquarters_names(tmp_p
     assert statuses(hq.take(made.outbox))[-1][2] in ("fork", "ledger")
 
 
+def test_nobody_fills_the_gap_of_lost_rows_afterwards(tmp_path: Path, keys: Keys, site: Site, hq: Headquarters) -> None:
+    made = rebuilt(tmp_path, keys, True)
+    begin(made, known(hq))
+    made.harvest(11)
+    with made.database.read() as connection:
+        last = dict(connection.exec_driver_sql("SELECT * FROM looks WHERE seq < 6 ORDER BY seq DESC LIMIT 1").mappings().one())
+    values = {**last, "seq": last["seq"] + 1, "prev": last["hash"], "hash": "1" * 64}
+    with pytest.raises(Exception, match="not the next row"), made.database.write() as connection:
+        connection.exec_driver_sql(f"INSERT INTO looks ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))
+
+
 def test_a_jump_that_no_ledger_names_is_still_refused_and_found(tmp_path: Path, keys: Keys, site: Site, hq: Headquarters) -> None:
     made = rebuilt(tmp_path, keys, True)
     begin(made, known(hq))
