@@ -108,6 +108,11 @@ options:
     type: list
     elements: path
     default: []
+  control_kit:
+    description:
+      - Folder of a control kit that travels in the bundle's folder, made by M(airgap.azure_ai.control_kit). It is no part of the bundle's contents.
+      - It is left out where the bundle builds on one that brought this very kit, and with O(format=1), which has no place for it.
+    type: path
   progress_file:
     description: File that the progress is written to, for the callback C(airgap.azure_ai.progress).
     type: path
@@ -182,6 +187,10 @@ carried_bytes:
   description: Bytes of the blobs that lie in the bundle's folder.
   returned: success
   type: int
+control_kit:
+  description: Whether the control kit travels in the bundle's folder.
+  returned: success
+  type: bool
 base:
   description: What the bundle builds on, as its manifest says, or null when it is complete.
   returned: success
@@ -241,8 +250,9 @@ def run(params, check_mode):
     bundles = Bundles(params["dest"], store)
     key = params["signing_key"]
     last = bundles.last(params["site"])
-    wanted, notes = _lean(params, _compose(params, store, keep=not check_mode), last)
-    reason = bundles.reason(wanted, last, key)
+    wanted, notes, received = _lean(params, _compose(params, store, keep=not check_mode), last)
+    kit = _kit(params, bundles, received)
+    reason = bundles.reason(wanted, last, key, kit)
     if bundles.serves(wanted, last):
         wanted = last  # a folder that is gone comes back as it was, with its sequence
     else:
@@ -250,15 +260,21 @@ def run(params, check_mode):
     if reason and not check_mode:
         size = manifest.summary(wanted)["carried_bytes"]
         progress = Progress(f"bundle {params['site']}-{wanted['sequence']}", size, params["progress_file"])
-        bundles.build(wanted, key, progress.advance, params["full"])
+        bundles.build(wanted, key, progress.advance, params["full"], kit)
         progress.finish()
     elif not check_mode:
         bundles.remember(wanted)
-    return {**_result(bundles.folder(wanted), wanted, last, reason, check_mode), "notes": notes}
+    return {**_result(bundles.folder(wanted), wanted, last, reason, check_mode), "notes": notes, "control_kit": bool(kit)}
+
+
+def _kit(params, bundles, received):
+    """Folder of the control kit that goes along: format 1 has no place for it, and a site that builds on a bundle with it has it already."""
+    kit = params["control_kit"]
+    return kit if kit and params["format"] > 1 and not bundles.brought(params["site"], received, kit) else None
 
 
 def _lean(params, composed, last):
-    """The manifest in the wanted format without what the site holds, and notes."""
+    """The manifest in the wanted format without what the site holds, notes, and the bundle that the site has taken in."""
     base, notes = None, []
     given = [name for name in ("holdings", "former", "missing") if params[name]]
     if given and not params["allowed_signers"]:
@@ -270,7 +286,7 @@ def _lean(params, composed, last):
         base, notes = carried.holdings(params["holdings"], params["site"], trust)
     if params["missing"]:
         base = carried.missing(params["missing"], composed, last, base, trust)
-    return manifest.in_format(delta.lean(composed, base), params["format"]), notes
+    return manifest.in_format(delta.lean(composed, base), params["format"]), notes, base.received if base else None
 
 
 def _compose(params, store, keep):
@@ -330,6 +346,7 @@ def main():
             "revoked_keys": {"type": "path"},
             "full": {"type": "bool", "default": False},
             "receipts": {"type": "list", "elements": "path", "default": []},
+            "control_kit": {"type": "path"},
             "progress_file": {"type": "path"},
         },
         mutually_exclusive=[("holdings", "former")],

@@ -152,6 +152,15 @@ receipts:
   returned: success
   type: list
   elements: path
+control_kit:
+  description: The control kit that lies in the bundle's folder; empty where none does.
+  returned: success
+  type: dict
+  contains:
+    version: {description: Version of the kit., type: str, returned: when a kit came}
+    in_use: {description: "Version of the kit that this Ansible runs from, or empty.", type: str, returned: when a kit came}
+    newer: {description: Whether it was made after the one in use., type: bool, returned: when a kit came}
+    command: {description: The line that verifies and installs it., type: str, returned: when a kit came}
 written:
   description: Names of the files in the outbox that were written, or would be in check mode.
   returned: success
@@ -172,7 +181,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import outbox, receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, outbox, receive
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.delta import LackingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
@@ -196,7 +205,8 @@ def run(params, check_mode):
         parcel.verified.save()
     after = receive.outcome(before, parcel.manifest, site) if check_mode else store.holdings()
     written = _send(params, _present(store, after, parcel), wants, check_mode) if params["outbox"] else []
-    return _result(store, parcel, written, check_mode, {"before": receive.lines(before), "after": receive.lines(after)})
+    news = kits.news(os.path.abspath(params["path"]), parcel.kit, params["allowed_signers"])
+    return {**_result(store, parcel, written, check_mode, {"before": receive.lines(before), "after": receive.lines(after)}), "control_kit": news}
 
 
 def _judge(params, store):

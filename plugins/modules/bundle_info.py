@@ -130,6 +130,7 @@ bundle:
     carried_bytes: {description: Their bytes., type: int, returned: when trusted}
     base: {description: "What it builds on, or null when it is complete.", type: dict, returned: when trusted}
     contents: {description: "What is in it, a line each.", type: list, elements: str, returned: when trusted}
+    control_kit: {description: "Version of the control kit that lies in the folder, or empty.", type: str, returned: when trusted}
 part:
   description: Which part was looked at. Empty for a whole bundle, or when the list of parts is not to be trusted.
   returned: success
@@ -166,7 +167,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import layout, manifest, overview, part, parts, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, layout, manifest, overview, part, parts, verify
 
 
 def run(params, check_mode):
@@ -180,6 +181,7 @@ def run(params, check_mode):
     found = judged.manifest
     if found is not None:
         bundle = {**manifest.summary(found), "base": found["base"], "signer": judged.signer, "contents": manifest.contents(found)}
+        bundle["control_kit"] = judged.kit["version"] if judged.kit else ""
     problems = list(judged.problems)
     if problems:
         msg = f"{params['path']}: {len(problems)} problem{'' if len(problems) == 1 else 's'}, the first: {problems[0]}"
@@ -193,7 +195,7 @@ def run(params, check_mode):
 
 def _bundle(path, trust, full, advance):
     found, signer, problems = verify.verify(path, trust, full, advance)
-    return overview.Judged(path, found, signer or "", problems, full), {}
+    return overview.Judged(path, found, signer or "", problems, full, kit=kits.look(path, trust).record if found else None), {}
 
 
 def _part(path, trust, full, advance):
@@ -210,7 +212,9 @@ def _part(path, trust, full, advance):
     count, pieces = len(here.listed["parts"]), here.pieces
     told = {"name": parts.name(here.listed), "number": here.number, "of": count, "pieces": len(pieces), "foreign": here.foreign()}
     told["bytes"] = sum(piece["size"] for piece in pieces)
-    return overview.Judged(path, found, here.signer, problems, full, here.listed, here.number, told["foreign"]), told
+    kit = kits.look(path, trust)
+    problems += [kit.problem] if kit.problem and not problems else []
+    return overview.Judged(path, found, here.signer, problems, full, here.listed, here.number, told["foreign"], kit.record), told
 
 
 def _write(params, judged, check_mode):
@@ -219,8 +223,8 @@ def _write(params, judged, check_mode):
     if params["layout"] and judged.listed:
         raise InputError(f"layout {params['layout']}", "one part is not a whole bundle", "collect all parts first")
     if params["layout"] and not judged.problems:
-        wanted = layout.files(judged.manifest)
-        where = layout.sources(wanted, judged.manifest, [folder for folder in (params["path"], params["store"]) if folder])
+        wanted = layout.files(judged.manifest, judged.kit)
+        where = layout.sources(wanted, judged.manifest, [folder for folder in (params["path"], params["store"]) if folder], judged.kit)
         if layout.reason(wanted, where, params["layout"]):
             written.append(params["layout"])
             if not check_mode:

@@ -52,6 +52,15 @@ options:
   store:
     description: Folder of the store. Blobs that are gone from the bundle's folder are taken from it.
     type: path
+  control_kit:
+    description:
+      - Whether the control kit that lies in the bundle's folder goes onto the parts too. Its files stay together on the first part, where
+        C(install.sh) finds them.
+    type: bool
+    default: true
+  allowed_signers:
+    description: Allowed-signers file in which the label looks up the principal that control nodes verify the control kit by.
+    type: path
   classification:
     description: A line for the top and the bottom of the labels.
     type: str
@@ -136,7 +145,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Told, human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import parts
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, label, parts
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.media import Split, source
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
@@ -145,8 +155,9 @@ def run(params, check_mode):
     """Plan, compare with what lies there, make what lacks; return the module's result."""
     size = parts.parse_size(params["part_size"])
     path = os.path.abspath(params["path"])
-    origin = source(path, params["signing_key"], Store(params["store"]) if params["store"] else None)
-    split = Split(origin, params["dest"] or os.path.dirname(path), params["signing_key"], size, params["classification"])
+    origin = source(path, params["signing_key"], Store(params["store"]) if params["store"] else None, params["control_kit"])
+    signer = kits.look(path, Trust(params["allowed_signers"])).signer if params["allowed_signers"] else ""
+    split = Split(origin, params["dest"] or os.path.dirname(path), params["signing_key"], size, params["classification"], signer or label.UNKNOWN)
     chosen = _chosen(split, params["only"])
     reasons = {number: split.reason(number, full=bool(params["only"])) for number in chosen}
     wanted = [number for number in chosen if reasons[number]]
@@ -208,6 +219,8 @@ def main():
             "only": {"type": "list", "elements": "int", "default": []},
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "store": {"type": "path"},
+            "control_kit": {"type": "bool", "default": True},
+            "allowed_signers": {"type": "path"},
             "classification": {"type": "str", "default": ""},
             "progress_file": {"type": "path"},
         },

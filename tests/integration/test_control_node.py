@@ -61,7 +61,7 @@ def carry(made: dict[str, t.Any], sender: kits.Sender, node: Path) -> str:
     """Put the kit's folder and the signers file into the node; return the line to type."""
     shell.run(shell.as_root(["rm", "-rf", str(node / "kit")]))
     shell.run(shell.as_root(["cp", "-r", made["path"], str(node / "kit")]))
-    shell.run(shell.as_root(["cp", str(sender.signers), str(node / "kit" / "allowed_signers")]))
+    shell.run(shell.as_root(["cp", str(sender.signers), str(node / "root" / "allowed_signers")]))
     return str(made["command"])
 
 

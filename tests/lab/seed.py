@@ -37,7 +37,7 @@ def files(host: Host) -> Files:
         put |= _station()
     if host.control:
         put["usr/local/lib/python3.11/dist-packages/airgap-tools.pth"] = (TOOLS_MOUNT.encode() + b"\n", 0o644)
-    if host.name == "control":
+    if host.manages:
         put |= _control()
     if host.name == "builder":
         put |= _builder()
@@ -59,9 +59,10 @@ def script(host: Host) -> str:
     lines += [f"ln -sf /dev/null /etc/systemd/system/{unit}" for unit in host.mask]
     lines += ["for unit in /lab-seed/units/*.service; do [ -e $unit ] || continue; cp $unit /etc/systemd/system/; systemctl enable $(basename $unit); done"]
     if host.control:
-        lines += [f"ln -s {TOOLS_MOUNT}/scripts/* /usr/local/bin/", "install -d -m 700 -o ops -g ops /home/ops/lab"]
-        lines += ["install -m 600 -o ops -g ops /lab-seed/home/lab/* /home/ops/lab/"]
-    if host.name == "control":
+        lines += [f"ln -s {TOOLS_MOUNT}/scripts/* /usr/local/bin/"]
+    if host.control or host.manages:
+        lines += ["install -d -m 700 -o ops -g ops /home/ops/lab", "install -m 600 -o ops -g ops /lab-seed/home/lab/* /home/ops/lab/"]
+    if host.manages:
         lines += ["install -m 600 -o ops -g ops /lab-seed/home/ssh/* /home/ops/.ssh/"]
     if host.name == "cloud":
         lines += ["chown -R docker-registry:docker-registry /etc/docker/registry", "systemctl enable docker-registry"]
@@ -96,7 +97,7 @@ def _station() -> Files:
 
 
 def _control() -> Files:
-    """The site's control node can log in to the site's hosts."""
+    """A control node of the site can log in to the site's hosts."""
     return {
         f"lab-seed/home/{path}": (content.encode(), 0o600)
         for path, content in {

@@ -48,7 +48,8 @@ class Host:
     """A systemd container.
 
     ``addresses`` maps network to address, the first one is the host's main network.
-    ``users`` are made besides root; ``sudo`` lists those who may become root with the lab's password.
+    ``users`` are made besides root; ``sudo`` lists those who may become root with the lab's password. ``control``: the collection and Ansible
+    are mounted into it; ``manages``: its user ``ops`` may log in to the site's hosts.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Host:
     groups: tuple[str, ...] = ()
     engine: bool = False
     control: bool = False
+    manages: bool = False
     aliases: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
 
@@ -102,7 +104,8 @@ HOSTS = (
         control=True,
         mask=("docker-registry.service",),
     ),
-    Host("control", "control", {"site": "10.78.1.10"}, users=("ops",), control=True),
+    Host("control", "control", {"site": "10.78.1.10"}, users=("ops",), control=True, manages=True),
+    Host("control-2", "bookworm", {"site": "10.78.1.13"}, users=("ops",), manages=True),
     Host("text-1", "bookworm", {"site": "10.78.1.11"}, users=("deploy",), sudo=("deploy",), engine=True),
     Host("jump", "bookworm", {"site": "10.78.1.12", "remote": "10.78.2.12"}, users=("hop",)),
     Host("speech-1", "trixie", {"remote": "10.78.2.21"}, users=("deploy",), sudo=("deploy",), engine=True),

@@ -20,7 +20,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, kits, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT, PUBLIC_MODE, SECRET_MODE, Store
@@ -60,8 +60,11 @@ class Bundles:
         """Where the bundle of a manifest lies."""
         return os.path.join(self.path, f"{manifest['site']}-{manifest['sequence']}")
 
-    def reason(self, wanted: Record, last: Record | None, key: str) -> str | None:
-        """Why a bundle has to be built, or None when the last one will do."""
+    def reason(self, wanted: Record, last: Record | None, key: str, kit: str | None = None) -> str | None:
+        """Why a bundle has to be built, or None when the last one will do.
+
+        :param kit: folder of the control kit that it has to bring
+        """
         if last is None:
             return "no bundle was built for this site yet"
         if not _manifest.same_contents(wanted, last):
@@ -77,21 +80,31 @@ class Bundles:
             same = read_regular(os.path.join(folder, verify.NAME), MAX_BYTES) == _manifest.encoded(last)
         except AirgapError:
             same = False
-        problems = verify.tree_problems(folder, last) if same else [f"{verify.NAME} is not the manifest built last"]
+        problems = verify.tree_problems(folder, last, kits.own(folder)) if same else [f"{verify.NAME} is not the manifest built last"]
         if problems:
             return f"{folder} is damaged: {problems[0]}"
         if signed_by(_manifest.encoded(last), os.path.join(folder, verify.NAME + SUFFIX), verify.NAMESPACE) != fingerprint(key):
             return f"{folder} is not signed by {key}"
-        return None
+        return kits.reason(kit, folder) if kit else None
+
+    def brought(self, site: str, received: Record | None, kit: str) -> bool:
+        """Whether the control kit in the folder ``kit`` came with a bundle that the site has taken in and whose folder is still here."""
+        folder = os.path.join(self.path, f"{site}-{received['sequence']}") if received else ""
+        before, wanted = kits.own(folder).record, kits.own(kit).record
+        if not received or not before or not wanted or before["id"] != wanted["id"]:
+            return False
+        manifest = parse(read_regular(os.path.join(folder, verify.NAME), MAX_BYTES), folder)
+        return isinstance(manifest, dict) and manifest.get("id") == received["id"]
 
     def serves(self, wanted: Record, last: Record | None) -> bool:
         """Whether the bundle built last needs no other number: its folder may have to be made again all the same."""
         return last is not None and delta.serves(last, wanted) and wanted["format"] >= last["format"]
 
-    def build(self, manifest: Record, key: str, advance: Advance = None, full: bool = False) -> str:
+    def build(self, manifest: Record, key: str, advance: Advance = None, full: bool = False, kit: str | None = None) -> str:
         """Make, sign and name the folder of ``manifest``; return its path. A folder of that name is replaced.
 
         :param full: read blobs again that were found good before
+        :param kit: folder of the control kit that it brings
         :raises IntegrityError, Problems: blobs of the store are damaged; they are set aside there, nothing is built.
         """
         target = self.folder(manifest)
@@ -103,6 +116,8 @@ class Bundles:
                 os.makedirs(os.path.join(temporary, BLOBS))
                 self._room(manifest)
                 self._lay_blobs(temporary, manifest, advance, full)
+                if kit:
+                    kits.lay(kit, temporary)
                 write_bytes(os.path.join(temporary, "oci-layout"), OCI_LAYOUT)
                 write_bytes(os.path.join(temporary, "index.json"), _manifest.index_bytes(manifest))
                 write_bytes(os.path.join(temporary, verify.NAME), _manifest.encoded(manifest))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, Problems, TrustError
@@ -140,11 +141,12 @@ def missing(given: str, wanted: Record, last: Record | None, base: delta.Base | 
         value, data = document(given, "missing", trust)
         if value["site"] != site:
             raise InputError(f"missing list {given}", f"is of site {value['site']}, the bundle is for {site}", "build that site's bundle with it")
-        return delta.for_missing(delta.on_holdings(value, data).record, wanted, last, value["blobs"])
+        return replace(delta.for_missing(delta.on_holdings(value, data).record, wanted, last, value["blobs"]), received=value["bundle"])
     if last is None:
         raise InputError(f"code {given!r}"[:80], f"the last bundle of {site} is not known here", "name the file missing.json")
     found = delta.find_missing(last, given, [base.held] if base else [])
-    return delta.for_missing(delta.on_bundle(last).record, wanted, last, found)
+    refused = delta.on_bundle(last)
+    return replace(delta.for_missing(refused.record, wanted, last, found), received=refused.received)
 
 
 def read_any(path: str, trust: Trust, read: t.Callable[[str, Trust], tuple[Record, str]]) -> tuple[list[Record], list[str]]:

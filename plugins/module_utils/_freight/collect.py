@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import atomic_file, make_folder, read_regular, remove_leftovers, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import medium, parts, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, medium, parts, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.part import Part, find
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, PUBLIC_MODE, SECRET_MODE
 
@@ -137,7 +137,7 @@ class Collection:
             secrets = {blob["digest"] for blob in manifest["blobs"] if blob["kind"] == "license"}
             for blob in self._whole:
                 self._named(blob, blob in secrets)
-            problems = verify.tree_problems(self._bundle, manifest)
+            problems = verify.tree_problems(self._bundle, manifest, kits.look(self._bundle, trust))
             if problems:
                 raise Problems(f"parts of {self.name}", problems)
             os.rename(self._bundle, self.path)
@@ -190,8 +190,11 @@ class Collection:
     def _manifest(self, trust: Trust) -> Record:
         """The bundle's own manifest, trusted by its own signature, and the same that the list of parts is of."""
         manifest, _signer = verify.open_manifest(self._bundle, trust)
+        kit = kits.look(self._bundle, trust)
+        if kit.problem:
+            raise IntegrityError(f"parts of {self.name}", kit.problem)
         carried = {blob["digest"]: blob["size"] for blob in manifest["blobs"] if blob.get("carried", True)}
-        if manifest["id"] != self.listed["bundle"] or carried != self._whole:
+        if manifest["id"] != self.listed["bundle"] or {**kit.sizes, **carried} != self._whole:
             raise IntegrityError(f"parts of {self.name}", "not the parts of the bundle.json that is with them", "have the bundle split again")
         return manifest
 

@@ -145,10 +145,13 @@ def read(folder: str) -> Record | None:
     return t.cast(Record, value) if known else None
 
 
-def command(signer: str) -> str:
-    """The one line to type at the control node: signature, install.sh's own hash, then install.sh."""
-    verify = f"ssh-keygen -Y verify -f allowed_signers -I {signer} -n {NAMESPACE} -s {NAME}{SUFFIX} < {NAME}"
-    return f'{verify} && grep -q "$(sha256sum < install.sh | cut -c1-64)" {NAME} && sh install.sh --signers allowed_signers'
+def command(signer: str, signers: str = "~/allowed_signers") -> str:
+    """The one line to type at the control node: signature, install.sh's own hash, then install.sh.
+
+    :param signers: path of the signers file there; a medium may be read-only
+    """
+    verify = f"ssh-keygen -Y verify -f {signers} -I {signer} -n {NAMESPACE} -s {NAME}{SUFFIX} < {NAME}"
+    return f'{verify} && grep -q "$(sha256sum < install.sh | cut -c1-64)" {NAME} && sh install.sh --signers {signers}'
 
 
 def label(made: Record, signer: str) -> str:
@@ -159,7 +162,7 @@ def label(made: Record, signer: str) -> str:
     return (
         f"Control kit {made['version']} for {target['os']}, Python {target['python']}, {target['arch']}\n"
         f"made {made['created']} by {signer}; {', '.join(kinds)}, {size / 10**6:.1f} MB\nid {made['id']}\n\n"
-        f"At the control node, in this folder, with allowed_signers in it (as root, or add --prefix FOLDER):\n\n{command(signer)}\n"
+        f"At the control node, in this folder, with allowed_signers in the home folder (as root, or add --prefix FOLDER):\n\n{command(signer)}\n"
     )
 
 

@@ -36,22 +36,24 @@ class Base:
 
     :param record: the manifest's member ``base``
     :param held: digests of the blobs that are left out
+    :param received: {sequence, id} of a bundle that the site has taken in, or None
     """
 
     record: Record
     held: frozenset[str]
+    received: Record | None = None
 
 
 def on_holdings(document: Record, data: bytes) -> Base:
     """The base that a site's holdings are; ``data`` is the file as it was signed."""
     record = {"kind": "holdings", "site": document["site"], "counter": document["counter"], "digest": str(Digest.of(data))}
-    return Base(record, frozenset(document["blobs"]))
+    return Base(record, frozenset(document["blobs"]), document["bundle"])
 
 
 def on_bundle(manifest: Record) -> Base:
     """The base that a former bundle is: the site has taken it in."""
     record = {"kind": "bundle", "site": manifest["site"], "id": manifest["id"], "digest": str(Digest.of(_manifest.encoded(manifest)))}
-    return Base(record, frozenset(blob["digest"] for blob in manifest["blobs"]))
+    return Base(record, frozenset(blob["digest"] for blob in manifest["blobs"]), {"sequence": manifest["sequence"], "id": manifest["id"]})
 
 
 def for_missing(base: Record, wanted: Record, last: Record | None, missing: t.Collection[str]) -> Base:

@@ -12,10 +12,12 @@ import html as _html
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import parts
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, parts
 
 Record = dict[str, t.Any]
 MANY = 12  # images named on a label
+UNKNOWN = "builder@NAME"  # where nobody said which principal signs
+KIT = "tool"
 WORDS = {
     "config": ("image configuration", "image configurations"),
     "file": ("file", "files"),
@@ -25,6 +27,7 @@ WORDS = {
     "model": ("model file", "model files"),
     "package": ("package", "packages"),
     "receipt": ("receipt", "receipts"),
+    KIT: ("file of the control kit", "files of the control kit"),
 }
 STYLE = """:root{color-scheme:light}
 *{box-sizing:border-box}
@@ -48,13 +51,19 @@ ol li.this{background:#111;border-color:#111;color:#fff;font-weight:700;print-co
 
 
 class Facts(t.NamedTuple):
-    """What a label is made of: the manifest, the list of parts, the part's number, the signer's fingerprint, a line of classification."""
+    """What a label is made of.
+
+    :param signer: fingerprint of the signer's key; ``principal`` is the name that control kits are verified by
+    :param kit: ``control.json`` of the control kit that travels along, or None
+    """
 
     manifest: Record
     listed: Record
     number: int
     signer: str
     classification: str
+    kit: t.Optional[Record] = None
+    principal: str = UNKNOWN
 
     @property
     def part(self) -> Record:
@@ -110,15 +119,13 @@ def escape(value: t.Any) -> str:
 
 def commands(facts: Facts) -> list[tuple[str, str]]:
     """What can be done with a medium by stock tools: (what for, the line to type)."""
-    names = {entry["file"] for entry in facts.listed["files"]}
     check = f'.parts[{facts.number - 1}].pieces[] | .digest[7:] + " *" + .file'
     lines = [
         ("Who signed it; compare the fingerprint:", "ssh-keygen -Y check-novalidate -n azure-ai-bundle -s parts.json.sig < parts.json"),
         ("Whether it is undamaged; says nothing when it is:", f"jq -r '{check}' parts.json | sha256sum --check --quiet"),
     ]
-    if {"control.json", "install.sh"} <= names:
-        verify = "ssh-keygen -Y verify -f allowed_signers -I builder@NAME -n azure-ai-control -s control.json.sig < control.json"
-        lines.append(("To set up a control node with it:", f"{verify} && sh install.sh"))
+    if facts.kit and parts.kit_part(facts.listed) == facts.number:
+        lines.append(("To set up or upgrade a control node, as root, in the medium's folder:", control.command(facts.principal)))
     return lines
 
 
@@ -151,6 +158,10 @@ def _rows(facts: Facts) -> list[tuple[str, str]]:
     ]
     if pieces:
         rows += [("First piece", f"{pieces[0]['file']} {pieces[0]['digest']}"), ("Last piece", f"{pieces[-1]['file']} {pieces[-1]['digest']}")]
+    if facts.kit:
+        target, number = facts.kit["target"], parts.kit_part(facts.listed)
+        where = "this part" if number == facts.number else f"part {number}"
+        rows.append(("Control kit", f"{facts.kit['version']} for {target['os']}, Python {target['python']}, {target['arch']}, on {where}"))
     rows += [("Bundle brings" if not index else "", line) for index, line in enumerate(contents(facts.manifest, facts.listed))]
     return rows
 
@@ -160,7 +171,8 @@ def _holds(facts: Facts) -> str:
     counts: dict[str, int] = {}
     for piece in facts.part["pieces"]:
         if piece["digest"] == piece["blob"]:
-            counts[kinds[piece["blob"]]] = counts.get(kinds[piece["blob"]], 0) + 1
+            kind = kinds.get(piece["blob"], KIT)
+            counts[kind] = counts.get(kind, 0) + 1
     words = [_count(count, *WORDS[kind]) for kind, count in sorted(counts.items())]
     chunks = len(facts.part["pieces"]) - sum(counts.values())
     words += [_count(chunks, "piece of a larger file", "pieces of larger files")] if chunks else []

@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bundle laid out for scanners: its images as an OCI layout that insists on OCI's media types, packages and models under their names.
+"""A bundle laid out for scanners: its images as an OCI layout that insists on OCI's media types, packages, models and tools under their names.
 
 This file is private to the collection.
 """
@@ -32,8 +32,11 @@ Record = dict[str, t.Any]
 Files = dict[str, t.Union[bytes, Digest]]  # path in the layout: its bytes, or the blob that it is
 
 
-def files(manifest: Record) -> Files:
-    """Everything that a layout of the bundle holds. Licenses are ciphertext, and left out."""
+def files(manifest: Record, kit: Record | None = None) -> Files:
+    """Everything that a layout of the bundle holds. Licenses are ciphertext, and left out.
+
+    :param kit: ``control.json`` of the control kit that lies in the bundle's folder
+    """
     found: Files = {"oci-layout": OCI_LAYOUT}
     entries = []
     for image in manifest["images"]:
@@ -49,6 +52,8 @@ def files(manifest: Record) -> Files:
     for models in manifest["models"]:
         for file in models["files"]:
             found[f"models/{Digest.parse(models['digest']).short}/{file['path']}"] = Digest.parse(file["digest"])
+    for entry in kit["files"] if kit else []:
+        found[f"control/{entry['filename']}"] = Digest.parse(entry["digest"])
     return found
 
 
@@ -73,13 +78,13 @@ def reason(wanted: Files, sources: t.Mapping[Digest, str], dest: str) -> str | N
     return None
 
 
-def sources(wanted: Files, manifest: Record, folders: t.Sequence[str]) -> dict[Digest, str]:
+def sources(wanted: Files, manifest: Record, folders: t.Sequence[str], kit: Record | None = None) -> dict[Digest, str]:
     """Where each blob of the layout lies: in the bundle, or in the store for what the bundle leaves out.
 
     :raises MissingError, Problems: it lies nowhere.
     """
     found, missing = {}, []
-    sizes = {blob["digest"]: blob["size"] for blob in manifest["blobs"]}
+    sizes = {entry["digest"]: entry["size"] for entry in [*manifest["blobs"], *(kit["files"] if kit else [])]}
     for digest in sorted({value for value in wanted.values() if isinstance(value, Digest)}):
         paths = [verify.blob_path(folder, digest) for folder in folders]
         here = [path for path in paths if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path) == sizes[str(digest)]]

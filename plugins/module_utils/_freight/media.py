@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder, read_regular, remove_leftovers
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import label, medium, parts, parts_shape, shape, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, label, medium, parts, parts_shape, shape, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import PUBLIC_MODE, SECRET_MODE, Store
 
 Record = dict[str, t.Any]
@@ -31,14 +31,16 @@ class Source:
     """A bundle that can be split.
 
     :param files: the files at fixed names, by name
-    :param paths: where each carried blob is read, by digest
+    :param paths: where each carried blob and each file of the control kit is read, by digest
     :param signer: fingerprint of the key that signed it
+    :param kit: the control kit that lies in its folder
     """
 
     manifest: Record
     files: dict[str, bytes]
     paths: dict[str, str]
     signer: str
+    kit: kits.Found = kits.NONE
 
     @property
     def sizes(self) -> list[tuple[Digest, int]]:
@@ -46,14 +48,20 @@ class Source:
         return [(Digest.parse(blob["digest"]), blob["size"]) for blob in self.manifest["blobs"] if blob["digest"] in self.paths]
 
     @property
+    def pinned(self) -> dict[Digest, int]:
+        """Digest to size of the control kit's files, which stay together."""
+        return {Digest.parse(digest): size for digest, size in self.kit.sizes.items()}
+
+    @property
     def fixed(self) -> list[Record]:
         """{file, digest, size} of the files at fixed names."""
         return [{"file": name, "digest": str(Digest.of(data)), "size": len(data)} for name, data in self.files.items()]
 
 
-def source(path: str, key: str, store: Store | None = None) -> Source:
+def source(path: str, key: str, store: Store | None = None, with_kit: bool = True) -> Source:
     """Look at the bundle in the folder ``path``; blobs that are gone from it may come from the store.
 
+    :param with_kit: whether the control kit in that folder goes on the parts too
     :raises InputError, Problems: it was signed by another key, or is not whole.
     """
     what = f"bundle {path}"
@@ -67,26 +75,35 @@ def source(path: str, key: str, store: Store | None = None) -> Source:
     problems = shape.validate(manifest)
     if problems:
         raise Problems(what, problems)
-    paths = {blob["digest"]: _where(path, store, blob) for blob in manifest["blobs"] if blob.get("carried", True)}
+    kit = kits.own(path) if with_kit else kits.NONE
+    wanted = {blob["digest"]: blob["size"] for blob in manifest["blobs"] if blob.get("carried", True)} | kit.sizes
+    paths = {digest: _where(path, store, digest, size) for digest, size in wanted.items()}
     missing = [f"blob {digest} is missing or cut short" for digest, found in paths.items() if not found]
-    files = {name: read_regular(os.path.join(path, name), parts_shape.MAX_FIXED) for name in sorted(os.listdir(path)) if parts_shape.is_fixed(name)}
+    names = [name for name in sorted(os.listdir(path)) if parts_shape.is_fixed(name) and (kit.record or name not in kits.FILES)]
+    files = {name: read_regular(os.path.join(path, name), parts_shape.MAX_FIXED) for name in names}
     missing += [f"{name} is missing" for name in verify.NEEDED if name not in files]
     if missing:
         raise Problems(what, missing)
-    return Source(manifest, files, {digest: found for digest, found in paths.items() if found}, signer)
+    return Source(manifest, files, paths, signer, kit)
 
 
 class Split:
     """The parts of one bundle in the folder ``dest``: ``<bundle>-part-01-of-05/`` and so on, and the list ``<bundle>-parts.json``."""
 
-    def __init__(self, origin: Source, dest: str, key: str, part_size: int, classification: str = "") -> None:
+    def __init__(self, origin: Source, dest: str, key: str, part_size: int, classification: str = "", signer: str = label.UNKNOWN) -> None:
+        """Plan the parts.
+
+        :param signer: principal that the label tells to verify the control kit by
+        """
         self._source = origin
         self._dest = os.path.abspath(dest)
         self._key = key
         self._classification = classification
+        self._signer = signer
         self._secrets = {blob["digest"] for blob in origin.manifest["blobs"] if blob["kind"] == "license"}
-        space = parts.room(part_size, sum(entry["size"] for entry in origin.fixed), origin.sizes)
-        self.listed = parts.document(origin.manifest, part_size, origin.fixed, parts.plan(origin.sizes, space))
+        kit, sizes = origin.pinned, {**origin.pinned, **dict(origin.sizes)}
+        space = parts.room(part_size, sum(entry["size"] for entry in origin.fixed), list(sizes.items()))
+        self.listed = parts.document(origin.manifest, part_size, origin.fixed, parts.plan(origin.sizes, space, kit=kit), kit)
         self._list = os.path.join(self._dest, f"{parts.name(self.listed)}-{medium.LIST}")
         kept = self._kept()
         self.settled = kept is not None
@@ -137,6 +154,7 @@ class Split:
         """
         make_folder(self._dest)
         with medium.alone(self._dest, wait=True):
+            medium.sweep(self._dest)
             medium.check_room(self._dest, self._needed(numbers))
             self._settle(told)
             for number in numbers:
@@ -227,7 +245,7 @@ class Split:
         return {**self._source.files, **labels, **listed, medium.PART: parts.part_bytes(self.listed, number)}
 
     def _facts(self, number: int) -> label.Facts:
-        return label.Facts(self._source.manifest, self.listed, number, self._source.signer, self._classification)
+        return label.Facts(self._source.manifest, self.listed, number, self._source.signer, self._classification, self._source.kit.record, self._signer)
 
     def _pieces(self, number: int) -> list[Record]:
         return t.cast("list[Record]", self.listed["parts"][number - 1]["pieces"])
@@ -243,11 +261,11 @@ class Split:
         return sum(piece["size"] for piece in pieces if not (self._one(piece) and piece["blob"] in linked))
 
 
-def _where(path: str, store: Store | None, blob: Record) -> str:
+def _where(path: str, store: Store | None, name: str, size: int) -> str:
     """Path of a blob of the right size, or an empty string."""
-    digest = Digest.parse(blob["digest"])
+    digest = Digest.parse(name)
     for candidate in (verify.blob_path(path, digest), store.path_of(digest) if store else ""):
-        if candidate and os.path.isfile(candidate) and not os.path.islink(candidate) and os.path.getsize(candidate) == blob["size"]:
+        if candidate and os.path.isfile(candidate) and not os.path.islink(candidate) and os.path.getsize(candidate) == size:
             return candidate
     return ""
 

@@ -88,7 +88,7 @@ class Tree:
                     raise InputError(self.path, f"more than {MAX_ENTRIES} files", "name the folder of the part itself")
                 if stat.S_ISDIR(info.st_mode):
                     self._folders.add(name)
-                    if name == "blobs" or (prefix == "blobs/" and entry.name.isdigit()):
+                    if name == "blobs" or (prefix == "blobs/" and (entry.name.isdigit() or name == "blobs/sha256")):
                         self._walk(entry.path, name + "/")
                 elif stat.S_ISREG(info.st_mode) and name not in self.files:
                     self.files[name] = (entry.path, info.st_size)
@@ -122,6 +122,13 @@ def put(path: str, data: bytes, mode: int = 0o644) -> None:
             return
     with whole_file(path, mode) as stream:
         stream.write(data)
+
+
+def sweep(folder: str) -> None:
+    """Remove temporary files that killed runs left in a folder of ours that is held ``alone``; folders are others' work."""
+    for name in os.listdir(folder):
+        if name.startswith(TEMPORARY_PREFIX) and not os.path.isdir(os.path.join(folder, name)):
+            os.unlink(os.path.join(folder, name))
 
 
 def read_span(path: str, offset: int, size: int, target: t.BinaryIO | None = None, advance: Advance = None) -> Digest:

@@ -41,7 +41,7 @@ tr{break-inside:avoid}
 
 
 class Judged(t.NamedTuple):
-    """A bundle or part that was looked at; ``manifest`` and ``listed`` are None where they could not be trusted or there are none."""
+    """A bundle or part that was looked at; ``manifest``, ``listed`` and ``kit`` are None where they could not be trusted or there are none."""
 
     path: str
     manifest: t.Optional[Record]
@@ -51,6 +51,7 @@ class Judged(t.NamedTuple):
     listed: t.Optional[Record] = None
     number: int = 0
     foreign: t.Sequence[str] = ()
+    kit: t.Optional[Record] = None
 
     @property
     def title(self) -> str:
@@ -63,7 +64,7 @@ class Judged(t.NamedTuple):
 def lines(judged: Judged) -> list[str]:
     """The table as text: kinds with number and bytes, then images, licenses, packages; then what is wrong."""
     manifest = judged.manifest
-    tables = [kinds(manifest), *(rows for _title, rows in _tables(manifest))] if manifest else []
+    tables = [kinds(manifest), *(rows for _title, rows in _tables(manifest)), _kit(judged.kit)] if manifest else []
     if judged.listed:
         tables.append(_parts(judged))
     text = [line for rows in tables if len(rows) > 1 for line in (*_aligned(rows), "")]
@@ -87,6 +88,7 @@ def page(judged: Judged) -> str:
     if manifest:
         sections += [_facts(manifest, judged), "<h2>Brings</h2>", _list(label.contents(manifest, judged.listed)), _table("Blobs by kind", kinds(manifest))]
         sections += [_table(title, rows) for title, rows in _tables(manifest)]
+        sections.append(_table(f"Control kit {judged.kit['version'] if judged.kit else ''}", _kit(judged.kit)))
     if judged.listed:
         sections.append(_table("Parts", _parts(judged)))
     if judged.foreign:
@@ -106,6 +108,11 @@ def _tables(manifest: Record) -> list[tuple[str, list[Row]]]:
     packages: list[Row] = [("package", "version", "system", "digest")]
     packages += [(package["name"], package["version"], package["os"], package["digest"]) for package in manifest["packages"]]
     return [("Images", images), ("Releases", releases), ("Packages", packages)]
+
+
+def _kit(kit: Record | None) -> list[Row]:
+    rows: list[Row] = [("tool", "version", "of the kit", "digest")]
+    return rows + [(entry["name"], entry["version"], entry["kind"], entry["digest"]) for entry in (kit["files"] if kit else [])]
 
 
 def _parts(judged: Judged) -> list[Row]:

@@ -83,40 +83,51 @@ def room(part_size: int, fixed: int, blobs: t.Sequence[tuple[Digest, int]]) -> i
     return part_size - overhead
 
 
-def plan(blobs: t.Iterable[tuple[Digest, int]], space: int, unit: int = CLUSTER, largest: int = MAX_FILE) -> list[list[Piece]]:
+def plan(
+    blobs: t.Iterable[tuple[Digest, int]], space: int, unit: int = CLUSTER, largest: int = MAX_FILE, kit: t.Mapping[Digest, int] | None = None
+) -> list[list[Piece]]:
     """Pieces by part: blobs that fit go whole to the part that is emptiest, larger ones are poured in until all parts stand equally high.
 
     :param blobs: (digest, size) of each
     :param space: bytes that a part has for pieces; each piece takes whole ``unit`` bytes of it
     :param largest: bytes of the largest piece, whole units
+    :param kit: digest to size of the control kit's files, which lie on the first part, whole
     """
-    capacity = space // unit
+    capacity, kit = space // unit, kit or {}
     if capacity < 1 or largest < unit:
         raise InputError("part size", f"{space} bytes have no room for a piece")
-    items = sorted(blobs, key=lambda item: (-item[1], item[0]))
+    first = (sum(_units(size, unit) for size in kit.values()), [Piece(digest, 0, size, size, None) for digest, size in sorted(kit.items())])
+    if first[0] > capacity:
+        needed, way_out = human(first[0] * unit), "take larger media, or set bundle_control_kit to false and carry the kit's folder by itself"
+        raise InputError("part size", f"the control kit takes {needed} of one part, which has {human(space)} for it", way_out)
+    items = sorted((item for item in blobs if item[0] not in kit), key=lambda item: (-item[1], item[0]))
     poured = [item for item in items if _units(item[1], unit) > min(capacity, largest // unit)]
     whole = items[len(poured) :]
     liquid = sum(_units(size, unit) for _digest, size in poured)
-    count = max(1, -(-(liquid + sum(_units(size, unit) for _digest, size in whole)) // capacity))
+    count = max(1, -(-(liquid + first[0] + sum(_units(size, unit) for _digest, size in whole)) // capacity))
     while True:
-        laid = _lay(whole, count, capacity, unit)
+        laid = _lay(whole, count, capacity, unit, first)
         shares = _level([load for load, _pieces in laid], liquid, capacity) if laid else None
         if laid and shares is not None:
             return [sorted(pieces) for pieces in _pour([pieces for _load, pieces in laid], shares, poured, unit, largest // unit)]
         count += 1
 
 
-def files(pieces: t.Sequence[Piece]) -> list[str]:
-    """Names of a part's pieces on the medium: lower-case ASCII, no more than 64 characters, few to a folder."""
+def files(pieces: t.Sequence[Piece], kit: t.Container[Digest] = ()) -> list[str]:
+    """Names of a part's pieces on the medium: lower-case ASCII, no more than 64 characters, few to a folder; the kit's where its installer looks."""
     return [
-        f"blobs/{index // PER_FOLDER:03d}/{piece.blob.hex[:32]}" + ("" if piece.chunk is None else f".{piece.chunk:03d}") for index, piece in enumerate(pieces)
+        f"blobs/sha256/{piece.blob.hex}"
+        if piece.blob in kit
+        else f"blobs/{index // PER_FOLDER:03d}/{piece.blob.hex[:32]}" + ("" if piece.chunk is None else f".{piece.chunk:03d}")
+        for index, piece in enumerate(pieces)
     ]
 
 
-def document(manifest: Record, part_size: int, fixed: t.Sequence[Record], planned: t.Sequence[t.Sequence[Piece]]) -> Record:
+def document(manifest: Record, part_size: int, fixed: t.Sequence[Record], planned: t.Sequence[t.Sequence[Piece]], kit: t.Container[Digest] = ()) -> Record:
     """What ``parts.json`` says; digests of chunks are null until ``fill`` knows them.
 
     :param fixed: {file, digest, size} of what every part carries
+    :param kit: digests of the control kit's files
     """
     if len(planned) > MAX_PARTS:
         raise InputError(f"part size {human(part_size)}", f"{len(planned)} parts, more than the {MAX_PARTS} allowed", "take larger media")
@@ -128,7 +139,7 @@ def document(manifest: Record, part_size: int, fixed: t.Sequence[Record], planne
         "sequence": manifest["sequence"],
         "part_size": part_size,
         "files": sorted(fixed, key=lambda entry: str(entry["file"])),
-        "parts": [_part(number, pieces) for number, pieces in enumerate(planned, 1)],
+        "parts": [_part(number, pieces, kit) for number, pieces in enumerate(planned, 1)],
     }
 
 
@@ -187,10 +198,15 @@ def numbers(found: t.Iterable[int]) -> str:
     return " and ".join([*([", ".join(words[:-1])] if words[:-1] else []), *words[-1:]])
 
 
-def _part(number: int, pieces: t.Sequence[Piece]) -> Record:
+def kit_part(listed: Record) -> int | None:
+    """Number of the part that the control kit's files lie on, or None: no kit travels with the bundle."""
+    return next((part["number"] for part in listed["parts"] for piece in part["pieces"] if piece["file"].startswith("blobs/sha256/")), None)
+
+
+def _part(number: int, pieces: t.Sequence[Piece], kit: t.Container[Digest]) -> Record:
     listed = [
         {"file": file, "digest": str(piece.blob) if piece.chunk is None else None, "size": piece.size, "blob": str(piece.blob), "offset": piece.offset}
-        for file, piece in zip(files(pieces), pieces)
+        for file, piece in zip(files(pieces, kit), pieces)
     ]
     return {"number": number, "bytes": sum(piece.size for piece in pieces), "pieces": listed}
 
@@ -199,10 +215,11 @@ def _units(size: int, unit: int) -> int:
     return max(1, -(-size // unit))
 
 
-def _lay(whole: t.Sequence[tuple[Digest, int]], count: int, capacity: int, unit: int) -> list[tuple[int, list[Piece]]] | None:
-    """Each blob into the emptiest of ``count`` parts, the largest first; None when one does not fit."""
-    heap = [(0, number) for number in range(count)]
-    laid: list[tuple[int, list[Piece]]] = [(0, []) for _number in range(count)]
+def _lay(whole: t.Sequence[tuple[Digest, int]], count: int, capacity: int, unit: int, first: tuple[int, list[Piece]]) -> list[tuple[int, list[Piece]]] | None:
+    """Each blob into the emptiest of ``count`` parts, the largest first; None when one does not fit. The first part begins with ``first``."""
+    laid: list[tuple[int, list[Piece]]] = [(first[0], [*first[1]]), *((0, []) for _number in range(count - 1))]
+    heap = [(laid[number][0], number) for number in range(count)]
+    heapq.heapify(heap)
     for digest, size in whole:
         load, number = heapq.heappop(heap)
         load += _units(size, unit)

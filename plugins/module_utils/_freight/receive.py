@@ -24,8 +24,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust, check_made
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.delta import LackingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.intake import Intake
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import PUBLIC_MODE, SECRET_MODE, Store
@@ -45,6 +45,7 @@ class Parcel:
     :param reason: why the store has to change, or None
     :param verified: what is known of the store's blobs
     :param beside: folders of other bundles by the digest (hexadecimal) of a blob that comes out of them
+    :param kit: the control kit that came with it
     """
 
     path: str
@@ -54,6 +55,7 @@ class Parcel:
     reason: str | None
     verified: Verified
     beside: dict[str, str] = field(default_factory=dict)
+    kit: kits.Found = kits.NONE
 
     @property
     def bytes(self) -> int:
@@ -76,7 +78,8 @@ def judge(
     manifest, signer = verify.open_manifest(path, replace(trust, earliest=earliest))
     check_made(_seconds(manifest["created"]), earliest, f"bundle {manifest['site']}-{manifest['sequence']}")
     refuse(manifest, held, site, allow_older)
-    problems = verify.tree_problems(path, manifest)
+    kit = kits.look(path, replace(trust, earliest=earliest))
+    problems = verify.tree_problems(path, manifest, kit)
     if problems:
         raise _error(path, problems)
     verified = Verified(store, full)
@@ -86,7 +89,7 @@ def judge(
     lacking = [str(digest) for digest, _size, _kind in missing if str(digest) not in here and digest.hex not in others]
     if lacking:
         raise LackingError(manifest, held["counter"], lacking)
-    return Parcel(path, manifest, signer, missing, _reason(manifest, held, store, missing), verified, others)
+    return Parcel(path, manifest, signer, missing, _reason(manifest, held, store, missing), verified, others, kit)
 
 
 def _missing(store: Store, manifest: Record, verified: Verified, advance: Advance) -> list[Item]:

@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems, TrustError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, verify_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, registry, shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, kits, registry, shape
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT
@@ -27,7 +27,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store imp
 NAME = "bundle.json"
 NAMESPACE = "azure-ai-bundle"
 NEEDED = (NAME, NAME + SUFFIX, "oci-layout", "index.json")
-ALLOWED = NEEDED + ("control.json", "control.json" + SUFFIX, "install.sh")  # the control kit verifies by itself
+ALLOWED = NEEDED + kits.FILES  # the control kit verifies by itself
 WORKERS = 2  # hashing lets go of the interpreter: two threads keep two cores busy
 
 Item = t.TypeVar("Item")
@@ -55,22 +55,30 @@ def open_manifest(path: str, trust: Trust) -> tuple[dict[str, t.Any], str]:
     return manifest, ", ".join(signers)
 
 
-def tree_problems(path: str, manifest: dict[str, t.Any]) -> list[str]:
-    """What is missing, of another size, unlisted or no regular file; reads no blob."""
-    whose = _holdings.owners(manifest)
-    listed = {Digest.parse(blob["digest"]).hex: blob for blob in manifest["blobs"] if _manifest.is_carried(blob)}
-    problems = [*_top(path), *_fixed(path, manifest)]
-    found = {}
+def tree_problems(path: str, manifest: dict[str, t.Any], kit: kits.Found = kits.NONE) -> list[str]:
+    """What is missing, of another size, unlisted or no regular file; reads no blob.
+
+    :param kit: the control kit that lies in the same folder, judged
+    """
+    whose = {**dict.fromkeys(kit.sizes, kits.WHAT), **_holdings.owners(manifest)}
+    listed = {Digest.parse(digest).hex: (digest, size) for digest, size in kit.sizes.items()}
+    listed |= {Digest.parse(blob["digest"]).hex: (blob["digest"], blob["size"]) for blob in manifest["blobs"] if _manifest.is_carried(blob)}
+    problems = [*_top(path), *_fixed(path, manifest), *([kit.problem] if kit.problem else [])]
+    found, unlisted = {}, []
     for name, info in _entries(os.path.join(path, BLOBS)):
-        if name not in listed or not stat.S_ISREG(info.st_mode):
-            problems.append(f"{BLOBS}/{name} is {'not listed' if name not in listed else 'no regular file'}"[:300])
+        if name not in listed:
+            unlisted.append(f"{BLOBS}/{name} is not listed"[:300])
+        elif not stat.S_ISREG(info.st_mode):
+            problems.append(f"{BLOBS}/{name} is no regular file")
         found[name] = info.st_size
-    for name, blob in listed.items():
+    if kit.problem and len(unlisted) > 1:  # most likely the kit's own files
+        unlisted = [f"{len(unlisted)} files of {BLOBS} are not listed"]
+    for name, (digest, size) in listed.items():
         if name not in found:
-            problems.append(f"blob {blob['digest']} is missing ({whose[blob['digest']]})")
-        elif found[name] != blob["size"]:
-            problems.append(f"blob {blob['digest']} has {found[name]} bytes instead of {blob['size']} ({whose[blob['digest']]})")
-    return problems
+            problems.append(f"blob {digest} is missing ({whose[digest]})")
+        elif found[name] != size:
+            problems.append(f"blob {digest} has {found[name]} bytes instead of {size} ({whose[digest]})")
+    return problems + unlisted
 
 
 def blob_problems(path: str, manifest: dict[str, t.Any], advance: Advance = None) -> list[str]:
@@ -125,10 +133,11 @@ def verify(path: str, trust: Trust, full: bool = True, advance: Advance = None) 
         return None, None, exc.problems
     except (TrustError, IntegrityError, InputError) as exc:
         return None, None, [str(exc)]
-    problems = tree_problems(path, manifest)
+    kit = kits.look(path, trust)
+    problems = tree_problems(path, manifest, kit)
     if full:
         known = set(problems)
-        problems += [problem for problem in blob_problems(path, manifest, advance) if problem not in known]
+        problems += [problem for problem in blob_problems(path, manifest, advance) + kits.blob_problems(path, kit, advance) if problem not in known]
     return manifest, signer, problems
 
 

@@ -114,6 +114,7 @@ kit = json.load(open(sys.argv[1], encoding="utf-8"))
 print(next(re.fullmatch("sha256:([0-9a-f]{64})", entry["digest"]).group(1) for entry in kit["files"] if entry["kind"] == "installer"))
 END
 hex=$(python3 -I "$work/find.py" "$work/control.json" 2>/dev/null) || die "control.json: not a kit that this install.sh can read; the sender's kit is damaged"
+[ -d "$here/blobs/sha256" ] || [ ! -f "$here/part.json" ] || die "$here: the kit's files are on another part of the bundle; the label of each part says on which"
 cp "$here/blobs/sha256/$hex" "$work/install.py" 2>/dev/null || die "install.py: missing from the kit (blobs/sha256/$hex); copy the folder from the medium again"
 [ "$(sha256sum <"$work/install.py" | cut -c 1-64)" = "$hex" ] || die "install.py: damaged (blobs/sha256/$hex); copy the folder from the medium again"
 

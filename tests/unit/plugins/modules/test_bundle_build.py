@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle, verify
 from ansible_collections.airgap.azure_ai.plugins.modules import bundle_build, bundle_import
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import tool_kit
 
 
 @pytest.fixture
@@ -169,3 +170,23 @@ def test_room_is_looked_at_before_the_first_byte(options: dict, capsys: pytest.C
     assert result["failed"] and "free are 512 B (512)" in result["msg"] and "needs" in result["msg"]
     monkeypatch.undo()
     assert [name for name in os.listdir(options["dest"]) if name != ".lock"] == []
+
+
+def test_the_control_kit_goes_along_once(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    keys = kit.Keys(options["signing_key"], str(tmp_path / "keys" / "site"), str(tmp_path / "keys" / "signers"))
+    tools = tool_kit.build(tmp_path / "kits", keys)
+    assert kit.run_module(bundle_build, capsys, check=True, **options, control_kit=str(tmp_path / "planned"))["changed"], "a kit that is to be made yet"
+    first = kit.run_module(bundle_build, capsys, **options, control_kit=str(tools))
+    assert first["changed"] and first["control_kit"] and (Path(first["path"]) / "control.json").exists()
+    assert not kit.run_module(bundle_build, capsys, **options, control_kit=str(tools))["changed"]
+    newer = tool_kit.build(tmp_path / "newer", keys, "2.0")
+    again = kit.run_module(bundle_build, capsys, **options, control_kit=str(newer))
+    assert again["changed"] and (again["sequence"], again["id"]) == (1, first["id"]) and "its control kit has changed" in again["msg"]
+    assert (Path(again["path"]) / "control.json").read_bytes() == (newer / "control.json").read_bytes()
+    sent = _send_holdings(options, tmp_path, first["path"], capsys)
+    lean = kit.run_module(bundle_build, capsys, **{**options, **sent, "os": []}, control_kit=str(newer))
+    assert (lean["sequence"], lean["control_kit"]) == (2, False) and not (Path(lean["path"]) / "control.json").exists()
+    other = kit.run_module(bundle_build, capsys, **{**options, **sent, "os": []}, control_kit=str(tools))
+    assert other["control_kit"] and (Path(other["path"]) / "control.json").exists(), "the site has another one"
+    old = kit.run_module(bundle_build, capsys, **{**options, "format": 1}, control_kit=str(tools))
+    assert old["contents"]["carried"] == old["blobs"] and not old["control_kit"] and not (Path(old["path"]) / "control.json").exists()

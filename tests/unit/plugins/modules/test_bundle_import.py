@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, delta, verified
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, delta, kits, verified
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.modules import bundle_import
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import tool_kit
 
 
 @pytest.fixture
@@ -110,3 +111,15 @@ def test_holdings_do_not_claim_what_got_lost(options: dict, capsys: pytest.Captu
     missing, _data = carried.document(str(tmp_path / "outbox" / "missing.json"), "missing", keys.trust)
     base, _notes = carried.holdings(str(tmp_path / "outbox"), kit.SITE, keys.trust)
     assert missing["blobs"] == [lost] and base is not None and lost not in base.held and len(base.held) == len(whole["blobs"]) - 1
+
+
+def test_a_control_kit_that_came_is_told_with_the_line_to_type(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert kit.run_module(bundle_import, capsys, check=True, **options)["control_kit"] == {}
+    keys = kit.Keys(str(tmp_path / "keys" / "builder"), "", options["allowed_signers"])
+    kits.lay(str(tool_kit.build(tmp_path / "kits", keys)), options["path"])
+    done = kit.run_module(bundle_import, capsys, **options)
+    told = done["control_kit"]
+    assert done["changed"] and told["version"].startswith("1.0-") and (told["in_use"], told["newer"]) == ("", True)
+    assert told["command"].startswith(f"cd {options['path']} && ssh-keygen -Y verify -f {options['allowed_signers']} -I builder@hq ")
+    (Path(options["path"]) / "install.sh").write_text("#!/bin/sh\n")
+    assert "install.sh is not the one that control.json names" in kit.run_module(bundle_import, capsys, **options)["msg"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits
 from ansible_collections.airgap.azure_ai.plugins.modules import bundle_info
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
-from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit, tool_kit
 
 
 @pytest.fixture
@@ -74,3 +75,19 @@ def test_a_part_is_judged_by_its_list(tmp_path: Path, capsys: pytest.CaptureFixt
     (part / "parts.json.sig").unlink()
     result = kit.run_module(bundle_info, capsys, **options)
     assert not result["valid"] and result["part"] == {} and "not signed" in result["problems"][0]
+
+
+def test_a_control_kit_in_the_folder_is_judged_listed_and_laid_out(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert kit.run_module(bundle_info, capsys, **options)["bundle"]["control_kit"] == ""
+    keys = kit.Keys(str(tmp_path / "keys" / "builder"), "", options["allowed_signers"])
+    kits.lay(str(tool_kit.build(tmp_path / "kits", keys)), options["path"])
+    kit.detach(Path(options["path"]))
+    layout, page = tmp_path / "scan", tmp_path / "page.html"
+    result = kit.run_module(bundle_info, capsys, **options, layout=str(layout), page=str(page))
+    assert result["valid"] and result["bundle"]["control_kit"].startswith("1.0-")
+    assert any(line.split()[:3] == ["wheel", "1:2.3", "wheel"] for line in result["lines"]) and "<h2>Control kit 1.0-" in page.read_text()
+    assert sorted(path.name for path in (layout / "control").iterdir()) == [f"{kind}_1%3a2.3.x" for kind in ("installer", "package", "wheel")]
+    media_kit.damage(Path(options["path"]) / "blobs" / "sha256" / kit.sha(b"wheel 1.0")[7:])
+    assert kit.run_module(bundle_info, capsys, **options)["problems"] == ["wheel_1%3a2.3.x of the control kit is damaged"]
+    (Path(options["path"]) / "control.json.sig").write_text("")
+    assert "control kit in " in kit.run_module(bundle_info, capsys, **options, verify="signature")["problems"][0]

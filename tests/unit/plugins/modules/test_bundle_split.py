@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.modules import bundle_split
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
-from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit, tool_kit
 
 
 @pytest.fixture
@@ -65,3 +65,12 @@ def test_bad_options_are_said_in_one_line(options: dict, capsys: pytest.CaptureF
     for name, value, says in (("part_size", "floppy", "not a size"), ("part_size", "1MB", "take"), ("path", "/nothing", "no such folder")):
         result = kit.run_module(bundle_split, capsys, **{**options, name: value})
         assert result["failed"] and says in result["msg"] and "\n" not in result["msg"]
+
+
+def test_the_label_of_the_first_part_has_the_line_that_installs_the_control_kit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = kit.make_keys(tmp_path / "keys")
+    made = media_kit.bundle(tmp_path, keys, tool_kit.build(tmp_path / "kits", keys))
+    options = {"path": str(made), "part_size": "4MB", "signing_key": keys.builder, "allowed_signers": keys.signers}
+    labels = [part["label"] for part in kit.run_module(bundle_split, capsys, check=True, **options)["parts"]]
+    assert ["-I builder@hq -n azure-ai-control" in label for label in labels] == [True, False, False]
+    assert not any("azure-ai-control" in part["label"] for part in kit.run_module(bundle_split, capsys, check=True, **options, control_kit=False)["parts"])

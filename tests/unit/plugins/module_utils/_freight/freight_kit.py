@@ -168,7 +168,7 @@ def make_keys(folder: Path) -> Keys:
     lines = []
     for role, name in (("builder", "builder@hq"), ("site", f"site@{SITE}")):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(folder / role)], check=True)
-        spaces = "azure-ai-bundle" if role == "builder" else "azure-ai-wants,azure-ai-holdings"
+        spaces = "azure-ai-bundle,azure-ai-control" if role == "builder" else "azure-ai-wants,azure-ai-holdings"
         lines.append(f'{name} namespaces="{spaces}" {(folder / f"{role}.pub").read_text().strip()}\n')
     (folder / "signers").write_text("".join(lines))
     return Keys(str(folder / "builder"), str(folder / "site"), str(folder / "signers"))

@@ -18,9 +18,10 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import collect, part, receive, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import media as split
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
-from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit, tool_kit
 
 
 @pytest.fixture
@@ -195,3 +196,40 @@ def test_every_step_of_the_end_may_be_the_last(made: Path, media: list[Path], tm
     assert (tmp_path / "inbox" / "plant-7-1.collecting").is_dir()
     media_kit.gather(tmp_path / "inbox", keys, media[0])
     whole(tmp_path / "inbox", made, keys)
+
+
+def test_one_carrying_brings_the_control_kit_too(tmp_path: Path, keys: kit.Keys) -> None:
+    tools = tool_kit.build(tmp_path / "kits", keys)
+    made = media_kit.bundle(tmp_path, keys, tools)
+    media = media_kit.parts(made, tmp_path / "media", keys)
+    assert {name: (media[0] / name).read_bytes() for name in media_kit.tree(tools) if name != "label.txt"} == {
+        name: data for name, data in media_kit.tree(tools).items() if name != "label.txt"
+    }, "a control node installs from the first part as it lies there"
+    assert not any((medium / "blobs" / "sha256").exists() for medium in media[1:]) and all((medium / "control.json").exists() for medium in media)
+    wheel = media[0] / "blobs" / "sha256" / kit.sha(b"wheel 1.0")[7:]
+    media_kit.damage(wheel)
+    inbox = tmp_path / "inbox"
+    assert media_kit.gather(inbox, keys, media[-1]).problems == []
+    broken = media_kit.gather(inbox, keys, *media)
+    assert f"part 1: blobs/sha256/{wheel.name}: damaged" in broken.problems[0] and broken.remake == {made.name: [1]} and len(broken.problems) == 1
+    again = media_kit.split(made, tmp_path / "media", keys)
+    again.make([1], media_kit.nothing)
+    assert media_kit.gather(inbox, keys, media[0]).problems == []
+    whole(inbox, made, keys)
+
+
+def test_parts_whose_control_kit_nobody_trusts_are_refused(tmp_path: Path, keys: kit.Keys) -> None:
+    stranger = kit.make_keys(tmp_path / "stranger")
+    made = media_kit.bundle(tmp_path, keys, tool_kit.build(tmp_path / "kits", stranger))
+    found = media_kit.gather(tmp_path / "inbox", keys, *media_kit.parts(made, tmp_path / "media", keys))
+    assert "control kit in " in found.problems[0] and "does not know for builder" in found.problems[0] and not (tmp_path / "inbox" / made.name).exists()
+
+
+def test_the_kit_can_be_left_out(tmp_path: Path, keys: kit.Keys) -> None:
+    made = media_kit.bundle(tmp_path, keys, tool_kit.build(tmp_path / "kits", keys))
+    without = split.Split(split.source(str(made), keys.builder, with_kit=False), str(tmp_path / "media"), keys.builder, media_kit.SIZE)
+    without.make(without.numbers, media_kit.nothing)
+    folders = [Path(without.folder(number)) for number in without.numbers]
+    assert not any((folder / "control.json").exists() for folder in folders)
+    assert media_kit.gather(tmp_path / "inbox", keys, *folders).problems == []
+    assert verify.verify(str(tmp_path / "inbox" / made.name), keys.trust)[2] == []

@@ -74,10 +74,16 @@ def test_the_line_on_the_label_verifies_before_it_runs(made: Made) -> None:
     made.build()
     line = (made.folder / "label.txt").read_text().splitlines()[-1]
     assert "-I builder@hq " in line
-    (made.folder / "allowed_signers").write_text(Path(made.signers).read_text())
-    assert subprocess.run(["sh", "-c", line], cwd=made.folder, capture_output=True, check=False).returncode == 0
+    home = Path(made.signers).parent / "home"
+    home.mkdir()
+    (home / "allowed_signers").write_text(Path(made.signers).read_text())
+
+    def typed() -> int:
+        return subprocess.run(["sh", "-c", line], cwd=made.folder, capture_output=True, check=False, env={**os.environ, "HOME": str(home)}).returncode
+
+    assert typed() == 0
     (made.folder / "install.sh").write_text("touch ran\n")
-    assert subprocess.run(["sh", "-c", line], cwd=made.folder, capture_output=True, check=False).returncode != 0
+    assert typed() != 0
     assert not (made.folder / "ran").exists()
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import label, media
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, label, media
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
-from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit, tool_kit
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def facts(made: Path, tmp_path: Path, keys: kit.Keys, number: int = 2) -> label.
     planned = media_kit.split(made, tmp_path / "media", keys)
     planned.make(planned.numbers, media_kit.nothing)
     origin = media.source(str(made), keys.builder)
-    return label.Facts(origin.manifest, planned.listed, number, origin.signer, "INTERNAL <b>& ONLY")
+    return label.Facts(origin.manifest, planned.listed, number, origin.signer, "INTERNAL <b>& ONLY", origin.kit.record)
 
 
 def test_the_label_says_what_it_is(made: Path, tmp_path: Path, keys: kit.Keys) -> None:
@@ -79,5 +79,13 @@ def test_long_lists_stay_short(made: Path, tmp_path: Path, keys: kit.Keys) -> No
     many = {**found.manifest, "images": found.manifest["images"] * 20, "receipts": [{}]}
     lines = label.contents(many, {"files": [{"file": "control.json"}]})
     assert lines[0].endswith("and 48 more") and lines[-2:] == ["1 receipt", "the control node's own tools"]
-    control = {**found.listed, "files": [*found.listed["files"], {"file": "control.json"}, {"file": "install.sh"}]}
-    assert any("azure-ai-control" in command and command.endswith("sh install.sh") for _title, command in label.commands(found._replace(listed=control)))
+
+
+def test_the_part_with_the_control_kit_has_the_line_to_type_and_the_others_name_it(tmp_path: Path, keys: kit.Keys) -> None:
+    made = media_kit.bundle(tmp_path, keys, tools=tool_kit.build(tmp_path / "kits", keys))
+    first, second = (facts(made, tmp_path, keys, number) for number in (1, 2))
+    assert first.kit and f"{first.kit['version']} for debian-12, Python 3.11, amd64, on this part" in label.text(first)
+    assert "on part 1" in label.text(second) and "2 files of the control kit" in label.text(first)
+    lines = [command for _title, command in label.commands(first._replace(principal="builder@hq"))]
+    assert lines[-1] == control.command("builder@hq") and lines[-1].endswith("sh install.sh --signers ~/allowed_signers")
+    assert not any("install.sh" in command for _title, command in label.commands(second))

@@ -162,6 +162,7 @@ def test_a_run_that_was_killed_goes_on(made: Path, tmp_path: Path, keys: kit.Key
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
+    (tmp_path / "media" / ".airgap-half").write_bytes(b"killed while the list was written")
     again = media_kit.split(made, tmp_path / "media", keys)
     again.make([number for number in again.numbers if again.reason(number)], media_kit.nothing)
     assert media_kit.tree(tmp_path / "media") == media_kit.tree(tmp_path / "good")

@@ -132,3 +132,23 @@ def test_names_for_people() -> None:
     value = listed(900, 400, 2000)
     assert parts.folder(value, 3) == "plant-7-12-part-03-of-04" and parts.name(value) == "plant-7-12"
     assert [parts.numbers(found) for found in ([], [2], [3, 1], [4, 2, 1])] == ["", "2", "1 and 3", "1, 2 and 4"]
+
+
+def test_the_control_kit_lies_whole_on_the_first_part_under_names_that_its_installer_knows() -> None:
+    kit = dict(blobs(30, 120, 45))
+    shared, *others = blobs(30, 400, 400, 900, 300)[:1] + [(Digest.of(b"other %d" % size), size) for size in (400, 401, 900, 300)]
+    planned = parts.plan([shared, *others], 1000, UNIT, 500, kit)
+    first = {piece.blob for piece in planned[0] if piece.chunk is None}
+    assert set(kit) <= first and not any(piece.blob in kit for part in planned[1:] for piece in part), "a blob that serves both lies there once"
+    assert sum(len(part) for part in planned) == len({*kit, *dict(others)}) + sum(1 for part in planned for piece in part if piece.chunk)
+    loads = [units(part) for part in planned]
+    assert max(loads) - min(loads) <= 40 and max(loads) <= 100
+    names = dict(zip(planned[0], parts.files(planned[0], kit)))
+    assert {name for piece, name in names.items() if piece.blob in kit} == {f"blobs/sha256/{digest.hex}" for digest in kit}
+    value = parts.document(MANIFEST, 5000, [], planned, kit)
+    assert parts.kit_part(value) == 1 and parts.kit_part(listed(400, 400)) is None
+
+
+def test_a_kit_that_no_part_can_hold_is_refused_in_words() -> None:
+    with pytest.raises(InputError, match=r"the control kit takes 1\.2 kB of one part, which has 1\.0 kB for it.*bundle_control_kit"):
+        parts.plan(blobs(10), 1000, UNIT, 500, dict(blobs(600, 601)))

@@ -118,3 +118,18 @@ def test_mutations_are_never_a_traceback() -> None:
         accepted += 1
         assert parts_shape.validate(value) == []
     assert accepted < 1500
+
+
+def test_files_of_a_control_kit_have_names_of_their_own() -> None:
+    kit = {Digest.of(b"wheel"): 70}
+    planned = parts.plan([(Digest.of(bytes([number])), 900) for number in range(3)], 1000, 10, 1000, kit)
+    fixed = [{"file": name, "digest": str(Digest.of(name.encode())), "size": 9} for name in parts_shape.FIXED]
+    value = parts.document(MANIFEST, 5000, fixed, planned, kit)
+    place = next(index for index, piece in enumerate(value["parts"][0]["pieces"]) if piece["file"].startswith("blobs/sha256/"))
+    schema = json.loads((ROOT / "docs" / "parts.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(value)
+    assert parts_shape.validate(value) == []
+    other = change(value, f"parts/0/pieces/{place}/file", f"blobs/sha256/{Digest.of(b'other').hex}")
+    assert parts_shape.validate(other) == [f"piece blobs/sha256/{Digest.of(b'other').hex} is not the whole blob of that name"]
+    for name in ("blobs/sha256/short", f"blobs/sha256/{'A' * 64}", f"blobs/sha256/../{'a' * 61}"):
+        assert "file has the bad value" in parts_shape.validate(change(value, f"parts/0/pieces/{place}/file", name))[0]
