@@ -86,7 +86,7 @@ import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, way_out
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock
 
 
@@ -126,7 +126,7 @@ def main() -> None:
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
-        module.fail_json(msg=f"lock {params['root']}/{lock.FILE}: {exc}; run with become")
+        module.fail_json(msg=f"lock {params['root']}/{lock.FILE}: {exc}; {way_out(exc)}")
     module.exit_json(changed=why is not None, msg=f"{params['state']}: {why or 'nothing to do'}")
 
 

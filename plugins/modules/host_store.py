@@ -16,6 +16,7 @@ description:
     C(become), verifies each by its digest and moves it into the store. A blob in the store is verified, always.
   - Links, files of other users and anything but plain files are refused. Damaged files are removed, so that the next transfer sends
     them again, and all are named at once.
+  - Once all are in the store, what transfers that were cut off and never went on have left in O(incoming) is removed.
   - A model set becomes a folder of hard links into the store, owned by root and read-only; it gets its name when it is complete.
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
@@ -42,7 +43,7 @@ options:
     description: User, by name or number, whose files are taken over; without it the owner of O(incoming). Root's are taken always.
     type: str
   blobs:
-    description: Blobs that the store must hold, each with C(digest) (C(sha256:…)) and C(size) in bytes.
+    description: Blobs that the store must hold, each with C(digest) (C(sha256:…)) and C(size) in bytes; errors name the C(container) where it is told.
     type: list
     elements: dict
     default: []
@@ -114,9 +115,9 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, Problems, way_out
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed, lock
 
 
 def owner_id(owner: str | None, incoming: str) -> int:
@@ -180,13 +181,14 @@ def main() -> None:
         paths = adopt.superfluous(params["root"], kept(params)) if params["prune"] else []
         why = reason(blobs, models, paths)
         if why and not module.check_mode:
-            act(params, blobs, models)
+            with lock.heartbeat(params["root"]):
+                act(params, blobs, models)
     except Problems as exc:
         module.fail_json(msg=str(exc), problems=exc.problems)
     except (AirgapError, KeyError) as exc:
         module.fail_json(msg=str(exc) if isinstance(exc, AirgapError) else f"blobs or models: key {exc} is missing")
     except OSError as exc:
-        module.fail_json(msg=f"store {params['root']}: {exc}; run with become and see that space is left")
+        module.fail_json(msg=f"store {params['root']}: {exc}; {way_out(exc)}")
     result = {"adopted": [blob["digest"] for blob in blobs], "placed": [item["digest"] for item in models], "removed": paths}
     after = "".join(f"{word} {item}\n" for word, items in result.items() for item in items)
     module.exit_json(changed=why is not None, msg=why or "everything is in place", diff={"before": "", "after": after}, **result)

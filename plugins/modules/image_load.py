@@ -17,6 +17,7 @@ description:
   - An image counts as there when its ID is the record's and a container can be created from it.
   - Killing a load does not stop the engine, so nothing is assumed; the state is looked at before and after.
   - An engine that lacks a layer that was left out gets all of them, if the store has them.
+  - When an engine refuses an image, the blobs in the store are read; damaged ones are removed, so that they are sent again.
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
   - airgap.azure_ai._docker
@@ -88,7 +89,7 @@ left_out_bytes:
   returned: success
   type: int
 missing_layers:
-  description: The engine lacks layers that were left out, and the store lacks them too.
+  description: The store lacks what the engine needs, layers that were left out or blobs that turned out to be damaged. All must be sent.
   returned: failure, then V(true)
   type: bool
 """
@@ -99,9 +100,9 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError, way_out
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import image as archive
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed, lan_registry, loading
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed, lan_registry, loading, lock
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
 
@@ -112,10 +113,27 @@ def blobs_of(record: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 
 
 def bring(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str], str]:
-    """Load from the store; return (state, layers left out, note)."""
+    """Bring the image in; return (state, layers left out, note).
+
+    :raises MissingLayers: blobs in the host's store are damaged, which the engine noticed; they are removed.
+    """
+    record, name, root = params["image"], params["name"], params["root"]
+    try:
+        with lock.heartbeat(root):
+            if params["registry"]:
+                return lan_registry.pull(engine, params["registry"], record, name), [], f"pulled from {params['registry']}"
+            return from_store(engine, params)
+    except RemoteError as exc:
+        damaged = [] if params["registry"] else adopt.damaged(root, blobs_of(record))
+        if damaged:
+            problem = f"{len(damaged)} of its blobs were damaged in the host's store and are removed, the first is {damaged[0]} ({exc.problem})"
+            raise loading.MissingLayers(f"image {name}", problem, "run the stage again: they are sent again") from exc
+        raise loading.refusal(name, exc) from exc
+
+
+def from_store(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str], str]:
+    """Load from the host's store."""
     record, name = params["image"], params["name"]
-    if params["registry"]:
-        return lan_registry.pull(engine, params["registry"], record, name), [], f"pulled from {params['registry']}"
     unzstd = archive.needs_unzstd(record, str(engine.version().get("Version", "")))
 
     def opener(digest: str) -> t.BinaryIO:
@@ -162,7 +180,7 @@ def main() -> None:
     except KeyError as exc:
         module.fail_json(msg=f"image {params['name']}: its record lacks {exc}")
     except OSError as exc:
-        module.fail_json(msg=f"image {params['name']}: {exc}; run with become")
+        module.fail_json(msg=f"image {params['name']}: {exc}; {way_out(exc)}")
     after = params["image"]["manifest"] if why else before["id"]
     lines = f"{sent} bytes to load, {left_out} bytes left out\n" if why else ""
     diff = {"before_header": params["name"], "after_header": params["name"], "before": f"{before['id'] or 'absent'}\n", "after": f"{after}\n{lines}"}

@@ -119,7 +119,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, way_out
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock, proof, releases
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
 
@@ -178,6 +178,20 @@ def act(item: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> None:
     releases.switch(root, container, releases.release_id(item["release"]), item.get("compose"), item.get("config") or (), folders, previous)
 
 
+def handle(item: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], check_mode: bool) -> str | None:
+    """Do what one release needs, unless in check mode; return why it was needed. Every error names the container."""
+    who = f"container {item['container']}"
+    try:
+        why = reason(item, params)
+        if why and not check_mode:
+            act(item, params)
+        return why
+    except AirgapError as exc:
+        if who in str(exc):
+            raise
+        raise AirgapError(who, str(exc)) from exc
+
+
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(
@@ -196,17 +210,15 @@ def main() -> None:
     reasons: dict[str, str] = {}
     try:
         for item in params["releases"]:
-            why = reason(item, params)
+            why = handle(item, params, module.check_mode)
             if why:
                 reasons[item["container"]] = why
-                if not module.check_mode:
-                    act(item, params)
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except KeyError as exc:
         module.fail_json(msg=f"releases: key {exc} is missing")
     except OSError as exc:
-        module.fail_json(msg=f"{params['root']}: {exc}; run with become")
+        module.fail_json(msg=f"{params['root']}: {exc}; {way_out(exc)}")
     lines = [f"container {name}: {why}" for name, why in sorted(reasons.items())]
     diff = {"before": "", "after": "".join(line + "\n" for line in lines)}
     module.exit_json(changed=bool(reasons), msg="; ".join(lines) or "every release is in place", reasons=reasons, diff=diff)

@@ -115,12 +115,16 @@ plan:
       returned: always
     registry: {description: 'The registry from which the engine pulls images, null where they go over ssh.', type: str, returned: always}
     pull_bytes: {description: Bytes of the images to pull., type: int, returned: always}
-    send: {description: Digest and size of the blobs that the host lacks., type: list, elements: dict, returned: always}
+    send:
+      description: Blobs that the host lacks, each with C(digest), C(size) and the C(container) that it is for.
+      type: list
+      elements: dict
+      returned: always
     send_bytes: {description: Their bytes together., type: int, returned: always}
     models: {description: Sets of models and of declared files to place., type: list, elements: dict, returned: always}
     images:
       description:
-        - Images to load, each with C(name), C(record), C(leave_out) and C(reason).
+        - Images to load, each with C(name), C(record), C(leave_out), C(reason) and the C(containers) that they are for.
         - One without a reason is there and is listed because a release to stage needs to know its user.
       type: list
       elements: dict

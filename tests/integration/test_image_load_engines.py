@@ -129,6 +129,21 @@ def test_a_plan_that_was_wrong_and_a_store_that_cannot_help(private: Private, tm
     assert load(private, tmp_path, image)["changed"], "the failed load left nothing that passes for the image"
 
 
+def test_a_blob_that_was_damaged_on_the_host_is_removed_and_asked_for(private: Private, tmp_path: Path) -> None:
+    image = build(("sound", MB), ("harmed", 2 * MB))
+    image.lay(tmp_path)
+    harmed = image.record["layers"][1]["digest"]
+    path = tmp_path / "store/blobs/sha256" / harmed[7:]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    result = load(private, tmp_path, image)
+    assert result["failed"] and result["missing_layers"] and harmed in result["msg"] and not path.exists()
+    image.lay(tmp_path)
+    assert load(private, tmp_path, image)["changed"], "the failed load left nothing that passes for the image"
+    assert load(private, tmp_path, image)["changed"] is False
+
+
 def test_zstd_layers(private: Private, tmp_path: Path) -> None:
     image = build(("zstd-base", 2 * MB), ("zstd-top", MB), packed="zstd")
     image.lay(tmp_path)

@@ -8,6 +8,15 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import errno
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def way_out(error: OSError) -> str:
+    """What to do about an error of the file system, which says itself what it concerns."""
+    return "make room there and run it again" if error.errno in _FULL else "run with become"
+
 
 class AirgapError(Exception):
     """Base of every error this collection raises on purpose.

@@ -11,15 +11,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import stat
 import tempfile
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing, digest_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, fsync_folder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
+
+_PARTIAL = ".~tmp~"  # where rsync keeps what came of a file
+_SENT = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.[A-Za-z0-9]{6}")  # a blob, or one on its way
 
 Blob = t.Mapping[str, t.Any]
 ModelSet = t.Mapping[str, t.Any]
@@ -33,11 +37,26 @@ def lacking(have: t.Mapping[str, int], blobs: t.Iterable[Blob]) -> list[Blob]:
     return [blob for digest, blob in wanted.items() if have.get(Digest.parse(digest).hex) != blob["size"]]
 
 
+def damaged(root: str, blobs: t.Iterable[Blob]) -> list[str]:
+    """Read those of the blobs that lie in the store; remove the ones that are not what their name says and return their digests."""
+    found = []
+    for blob in blobs:
+        path = os.path.join(deployed.blob_folder(root), Digest.parse(blob["digest"]).hex)
+        try:
+            digest, size = digest_file(path)
+        except FileNotFoundError:
+            continue
+        if (str(digest), size) != (blob["digest"], blob["size"]):
+            _unlink(path)
+            found.append(str(blob["digest"]))
+    return found
+
+
 def adopt(root: str, incoming: str, blobs: t.Iterable[Blob], owner: int) -> None:
     """Take blobs named by their hex digest over from ``incoming``; a blob is in the store when it is verified.
 
     Files of other owners than ``owner`` and root, links and anything but regular files are refused. Damaged files are
-    removed, so that the next transfer sends them again.
+    removed, so that the next transfer sends them again. Once all are in, what other transfers left behind goes.
 
     :raises Problems: every blob that is missing, damaged or refused; the others are in the store.
     """
@@ -53,10 +72,27 @@ def adopt(root: str, incoming: str, blobs: t.Iterable[Blob], owner: int) -> None
     fsync_folder(folder)
     if problems:
         raise Problems(f"store {root}/store", problems)
+    _sweep(incoming)
+
+
+def _sweep(incoming: str) -> None:
+    """Remove what transfers of blobs that nobody wants any more left in ``incoming``; files with other names are somebody else's."""
+    for path in (incoming, os.path.join(incoming, _PARTIAL)):
+        try:
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            for name in os.listdir(folder):
+                if _SENT.fullmatch(name):
+                    with contextlib.suppress(OSError):
+                        os.unlink(name, dir_fd=folder)
+        finally:
+            os.close(folder)
 
 
 def _take(source: str, target: str, blob: Blob, owner: int) -> None:
-    what = f"blob {blob['digest']}"
+    what = f"blob {blob['digest']}" + (f" of container {blob['container']}" if blob.get("container") else "")
     try:
         handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as exc:
@@ -98,7 +134,7 @@ def _copy(stream: t.BinaryIO, target: str, blob: Blob, what: str, source: str) -
         raise _damaged(what, source) from None
     except OSError as exc:
         if exc.errno == errno.ENOSPC:
-            raise MissingError(what, f"no space left for {blob['size']} bytes", "free space and run the stage again") from exc
+            raise MissingError(what, f"no space left in {os.path.dirname(target)} for its {blob['size']} bytes", "make room and run the stage again") from exc
         raise
     _unlink(source)
 

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, manage, sizes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.declaration import selector_of
 
@@ -115,6 +116,9 @@ def bound(_have: Have, want: Want, item: Item) -> Found:
     for kind in ("models", "files"):
         if release.get(kind) and item[kind] is None:
             return [f"container {name}: its {kind} {release[kind][:19]} are not in the store; bundle them"], []
+    if Release.load(release).id != release["id"]:
+        line = f"container {name}: release {release['id']} of {release['service']}:{release['tag']} does not hold together"
+        return [f"{line} (its image, license and models are not those that were bound); receive the bundle that brought it again"], []
     if not entries.licensed(item["entry"]):
         return [], []
     days = license_days(release, want["control_now"])

@@ -13,8 +13,11 @@ import os
 import re
 import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import digest_file
+
 HEX = re.compile(r"[0-9a-f]{64}")
 RELEASE_FILE = "release.json"
+SEAL_FILE = "license.sha256"
 SOURCE_FILE = "source.json"
 PROVEN_FILE = "proven.json"
 FORMER_FILE = "former.json"
@@ -58,16 +61,17 @@ def models_in_use(root: str) -> set[str]:
 
 
 def is_complete(folder: str) -> bool:
-    """Whether a release's folder is whole: release.json (written last) and, if it has one, a license that is not empty."""
+    """Whether a release's folder is whole: release.json (written last) and, if it has one, its license as it was laid down."""
     release = _json(os.path.join(folder, RELEASE_FILE))
     if not release:
         return False
     if "license" in release and release["license"] is None:
         return True
     try:
-        return os.stat(os.path.join(folder, "license", str(release.get("license_file", "license.dat")))).st_size > 0
+        found, size = digest_file(os.path.join(folder, "license", str(release.get("license_file", "license.dat"))))
     except OSError:
         return False
+    return size > 0 and _text(os.path.join(folder, SEAL_FILE)) in (found.hex, "")
 
 
 def link(folder: str, name: str) -> t.Optional[str]:
@@ -104,6 +108,15 @@ def _folders(path: str) -> list[str]:
     if not os.path.isdir(path):
         return []
     return sorted(name for name in os.listdir(path) if not name.startswith(".") and os.path.isdir(os.path.join(path, name)))
+
+
+def _text(path: str) -> str:
+    """A small file without the blanks around its text; empty when it is not there, as in releases that an earlier version staged."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as stream:
+            return stream.read(256).strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _json(path: str) -> dict[str, t.Any]:

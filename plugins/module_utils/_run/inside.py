@@ -28,7 +28,7 @@ def survey(engine: Engine) -> dict[str, t.Any]:
             "engine": about,
             "engine_error": None,
             "images": images(engine, about["store"]),
-            "containers": containers(engine.containers()),
+            "containers": containers(engine.containers(), engine.inspect),
             "networks": sorted(item["Name"] for item in engine.networks()),
         }
     except AirgapError as exc:
@@ -76,8 +76,11 @@ def _image(engine: Engine, name: str, store: str) -> dict[str, t.Any] | None:
     }
 
 
-def containers(listed: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Every container but probes: name, id, image, state, labels, ports (published on the host)."""
+def containers(listed: t.Iterable[t.Mapping[str, t.Any]], inspect: t.Callable[[str], t.Optional[t.Mapping[str, t.Any]]]) -> list[dict[str, t.Any]]:
+    """Every container but probes: name, id, image, state, labels, ports (published on the host).
+
+    One that starts again and again holds its ports for a moment each time, so it has them although the engine's list shows none.
+    """
     return [
         {
             "name": (item.get("Names") or ["/"])[0].lstrip("/"),
@@ -85,8 +88,15 @@ def containers(listed: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.An
             "image": item.get("Image", ""),
             "state": item.get("State", ""),
             "labels": dict(item.get("Labels") or {}),
-            "ports": sorted({port["PublicPort"] for port in item.get("Ports") or [] if port.get("PublicPort")}),
+            "ports": sorted({port["PublicPort"] for port in item.get("Ports") or [] if port.get("PublicPort")} | _bound(item, inspect)),
         }
         for item in listed
         if loading.PROBE_LABEL not in (item.get("Labels") or {})
     ]
+
+
+def _bound(item: t.Mapping[str, t.Any], inspect: t.Callable[[str], t.Optional[t.Mapping[str, t.Any]]]) -> set[int]:
+    """Ports of the host that a restarting container is to have."""
+    found = (inspect(item["Id"]) if item.get("State") == "restarting" else None) or {}
+    bindings = ((found.get("HostConfig") or {}).get("PortBindings") or {}).values()
+    return {int(each["HostPort"]) for bound in bindings for each in bound or [] if each.get("HostPort")}

@@ -18,6 +18,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run.layers import
 
 PROBE_LABEL = LABEL_PREFIX + "probe"
 # What engines say when a layer they were promised is not there: classic stores miss a file, containerd a blob.
+_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _MISSING_LAYER = re.compile(r"no such file or directory|not found|does not exist|layer from existing rootfs|content digest", re.IGNORECASE)
 
 Record = t.Mapping[str, t.Any]
@@ -25,7 +26,7 @@ Stream = t.Callable[[t.Collection[str]], t.Iterable[bytes]]
 
 
 class MissingLayers(MissingError):
-    """The engine lacks layers that were left out, and the host's store lacks them too."""
+    """The engine needs more than the host's store holds: layers that were left out, or blobs that turned out to be damaged."""
 
 
 def state(engine: Engine, name: str) -> dict[str, t.Any]:
@@ -83,6 +84,14 @@ def load(
         left, note = [], f"the engine lacked layers that were left out, so all were sent ({exc.problem})"
         have = _load(engine, record, name, stream, left)
     return have, left, note
+
+
+def refusal(name: str, exc: RemoteError) -> RemoteError:
+    """What the engine said, as an error of the image and with the way out."""
+    problem = exc.problem if exc.what in ("image load", f"image {name}") else f"{exc.what}: {exc.problem}"
+    if _FULL.search(problem):
+        return RemoteError(f"image {name}", problem, "make room where the engine keeps its data, then run it again; what runs is not affected")
+    return RemoteError(f"image {name}", problem, exc.way_out or "look at the engine's log and run it again")
 
 
 def _load(engine: Engine, record: Record, name: str, stream: Stream, left: t.Collection[str]) -> dict[str, t.Any]:

@@ -14,12 +14,14 @@ import datetime
 import json
 import os
 import tempfile
+import threading
 import typing as t
 from dataclasses import asdict, dataclass
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 
 FILE = "lock"
+BEAT = 20.0  # seconds between signs of life while something long is done
 _FIELDS = ("who", "since", "node", "run")
 
 
@@ -116,6 +118,25 @@ def alive(root: str) -> None:
     """Leave a sign of life, whoever holds the lock: work goes on. Nothing happens where there is no lock."""
     with contextlib.suppress(OSError):
         os.utime(os.path.join(root, FILE))
+
+
+@contextlib.contextmanager
+def heartbeat(root: str, seconds: float = BEAT) -> t.Iterator[None]:
+    """Leave signs of life as long as the block runs, however long the engine or the disk keeps it."""
+    over = threading.Event()
+
+    def beat() -> None:
+        alive(root)
+        while not over.wait(seconds):
+            alive(root)
+
+    thread = threading.Thread(target=beat, name=FILE, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def quiet(root: str) -> float:

@@ -67,10 +67,13 @@ def images(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.
         record = item["image"]
         name = local_image(item["declaration"]["service"], record["manifest"])
         why = image_reason(have, name, record)
-        if name in found or not (why or release_step(have, want, item)):
+        if name in found:
+            found[name]["containers"].append(item["declaration"]["name"])
+            continue
+        if not (why or release_step(have, want, item)):
             continue
         left = layers.present(record, have["images"], store, want["records"]) if why else []
-        found[name] = {"name": name, "record": record, "leave_out": left, "reason": why}
+        found[name] = {"name": name, "record": record, "leave_out": left, "reason": why, "containers": [item["declaration"]["name"]]}
     return list(found.values())
 
 
@@ -107,7 +110,7 @@ def release_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
     there = _folder(have, name)["releases"].get(release["id"])
     if there is not None and there["complete"]:
         return None
-    why = "its last staging did not end" if there is not None else "not on the host"
+    why = "its last staging did not end, or its license was changed since" if there is not None else "not on the host"
     value = spec(item["entry"], item["declaration"], Release.load(release), want["root"])
     return {
         "container": name,
@@ -194,6 +197,8 @@ def _switch_reason(folder: t.Mapping[str, t.Any], wanted: str, running: t.Mappin
         return "other settings"
     if running["state"] != "running":
         return f"it is {running['state']}"
+    if not folder["releases"].get(wanted, {}).get("complete", True):
+        return "its release was not whole"  # it may run, or start again and again, with a license that is not its own
     # A run that failed here, or was cut off, left it running unproven: the next run must not pass it over.
     return None if folder["proven"] == value["labels"][SPEC_LABEL] else "it has not proved that it works"
 
@@ -223,7 +228,7 @@ def _sends(have: Have, steps: Plan, ready: t.Sequence[Item]) -> dict[str, list[d
         for found in _sets(item):
             blobs = blobs + (list(found["files"]) if found["digest"] in places else [])
         fresh = {
-            blob["digest"]: {"digest": blob["digest"], "size": blob["size"]}
+            blob["digest"]: {"digest": blob["digest"], "size": blob["size"], "container": item["declaration"]["name"]}
             for blob in blobs
             if blob["digest"] not in seen and have["store"].get(blob["digest"].rpartition(":")[2]) != blob["size"]
         }
@@ -280,6 +285,8 @@ def _words(item: Item, size: int, staged: t.Mapping[str, t.Any] | None, switched
     words = []
     if switched:
         words.append(f"{switched['from'] or 'none'} -> {switched['to']} ({switched['reason']})")
+        if staged and switched["from"] == switched["to"]:
+            words.append(f"staged anew ({staged['reason']})")
     elif staged:
         words.append(f"stage {staged['release']['id']} ({staged['reason']})")
     words.append(f"{human(size)} to send")

@@ -18,6 +18,7 @@ import typing as t
 import uuid
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import pretty
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import fsync_folder, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
@@ -90,11 +91,13 @@ def stage(
     if os.path.isdir(os.path.join(folder, OUTPUT)):
         mark_output(folder)
     target = os.path.join(folder, "releases", identity)
-    if os.path.isdir(target):
-        shutil.rmtree(target)  # torn by an earlier run: the container's rules want the license in an empty folder
-    os.makedirs(target)
+    if os.path.isdir(target) and not os.path.exists(os.path.join(target, deployed.RELEASE_FILE)):
+        shutil.rmtree(target)  # torn by an earlier run
+    os.makedirs(target, exist_ok=True)
     if record.license is not None:
         _lay_license(os.path.join(target, "license"), record.license_file, license_data or b"", owner)
+        # Only of this license: one that was exchanged or damaged later is laid down anew by the next stage.
+        write_bytes(os.path.join(target, deployed.SEAL_FILE), f"{Digest.of(license_data or b'').hex}\n".encode("ascii"), 0o600)
     else:
         write_bytes(os.path.join(target, OWNER_FILE), pretty({"uid": owner[0], "gid": owner[1]}), 0o644)
     write_bytes(os.path.join(target, deployed.RELEASE_FILE), pretty(record.dump()), 0o644)
@@ -200,8 +203,11 @@ def _laid(folder: str, compose: str | None, config: Config) -> list[tuple[str, s
 
 
 def _lay_license(folder: str, name: str, data: bytes, owner: Owner) -> None:
-    os.makedirs(folder)
+    """The license alone in its folder. A folder that is there stays, as a running container has it mounted."""
+    os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
+    for other in set(os.listdir(folder)) - {name}:
+        os.unlink(os.path.join(folder, other))
     write_bytes(path, data, 0o400)
     os.chown(path, *owner)
     os.chmod(folder, 0o500)

@@ -81,3 +81,25 @@ def test_failures_are_one_line(fake: FakeEngine, tmp_path: Path, run: Run, break
     assert result["failed"] is True
     assert told in result["msg"]
     assert "missing_layers" not in result
+
+
+def test_damaged_blobs_that_the_engine_refuses_are_removed_and_asked_for(fake: FakeEngine, tmp_path: Path, run: Run) -> None:
+    image = Image(b"base", b"app")
+    image.lay(tmp_path)
+    layer = image.record["layers"][1]["digest"]
+    path = tmp_path / "store" / "blobs" / "sha256" / layer[7:]
+    path.write_bytes(b"apq")
+    fake.answers["/images/load"] = (200, b'{"error": "invalid diffID for layer 1"}')
+    result = run(image_load.main, **options(fake, tmp_path, image))
+    assert (result["failed"], result["missing_layers"], path.exists()) == (True, True, False)
+    assert f"image {NAME}: 1 of its blobs were damaged in the host's store and are removed, the first is {layer} (invalid diffID" in result["msg"]
+
+
+def test_what_the_engine_refuses_although_all_is_whole_is_no_matter_of_blobs(fake: FakeEngine, tmp_path: Path, run: Run) -> None:
+    image = Image(b"base", b"app")
+    image.lay(tmp_path)
+    fake.answers["/images/load"] = (500, b'{"message": "write /var/lib/docker/tmp/x: no space left on device"}')
+    result = run(image_load.main, **options(fake, tmp_path, image))
+    assert result["failed"] is True and "missing_layers" not in result
+    assert result["msg"].startswith(f"image {NAME}: ") and "make room where the engine keeps its data" in result["msg"]
+    assert len(list((tmp_path / "store" / "blobs" / "sha256").iterdir())) == len(image.blobs)

@@ -92,3 +92,10 @@ def test_a_service_without_license_and_with_files_of_its_own(run: Run, tmp_path:
     assert (tmp_path / "containers" / "dt" / "config" / "0").read_text() == "x"
     switch["releases"][0]["config"][0]["text"] = "y"
     assert run(module.main, **switch)["reasons"] == {"dt": "config/0 changes"}
+
+
+def test_every_error_names_the_container(options: dict[str, t.Any], run: Run) -> None:
+    options["releases"][0]["release"] = {**ONE, "license": "sha256:" + "d" * 64}
+    result = run(module.main, **options)
+    assert result["failed"] is True
+    assert result["msg"].startswith(f"container sent-en: release {ONE['id']}: its ID does not belong to its content")

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,3 +37,8 @@ def test_several_problems_come_at_once(problems: list[str], says: str) -> None:
     assert str(error) == says
     problems.append("later")
     assert "later" not in error.problems
+
+
+@pytest.mark.parametrize(("number", "told"), [(errno.ENOSPC, "make room there"), (errno.EDQUOT, "make room there"), (errno.EACCES, "run with become")])
+def test_an_error_of_the_file_system_has_a_way_out(number: int, told: str) -> None:
+    assert told in errors.way_out(OSError(number, os.strerror(number)))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import typing as t
@@ -136,3 +137,55 @@ def test_pruning_keeps_what_is_named_and_models_of_releases(tmp_path: Path) -> N
     adopt.remove(str(tmp_path), paths)
     assert adopt.superfluous(str(tmp_path), [kept["digest"], kept["files"][0]["digest"]]) == []
     assert (tmp_path / "models" / used["digest"][7:] / "a").read_bytes() == b"1", "the link keeps the file"
+
+
+def test_damaged_blobs_in_the_store_are_removed_and_told(tmp_path: Path) -> None:
+    folder = tmp_path / "root" / "store" / "blobs" / "sha256"
+    folder.mkdir(parents=True)
+    good, flipped, cut, gone = blob(folder, b"good"), blob(folder, b"fl1pped", named=b"flipped"), blob(folder, b"cut", named=b"cut off"), sha(b"gone")
+    assert adopt.damaged(str(tmp_path / "root"), [good, flipped, cut, {"digest": gone, "size": 4}]) == [flipped["digest"], cut["digest"]]
+    assert os.listdir(folder) == [good["digest"][7:]]
+
+
+def test_errors_name_the_container_where_it_is_known(tmp_path: Path) -> None:
+    damaged = blob(tmp_path / "in", b"dbmaged", named=b"damaged")
+    assert f"blob {damaged['digest']} of container sent-en: " in take(tmp_path, {**damaged, "container": "sent-en"})[0]
+
+
+def test_a_full_disk_is_told_with_the_place_and_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = blob(tmp_path / "in", b"good")
+    real = os.stat
+
+    def full(*_args: t.Any, **_options: t.Any) -> t.NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def elsewhere(path: t.Any, **how: t.Any) -> os.stat_result:
+        state = real(path, **how)
+        return os.stat_result((state.st_mode, state.st_ino, state.st_dev + 1, *state[3:])) if str(path).endswith("sha256") else state
+
+    monkeypatch.setattr(adopt, "copy_hashing", full)
+    monkeypatch.setattr(os, "stat", elsewhere)
+    told = take(tmp_path, good)
+    monkeypatch.undo()
+    assert "no space left in " in told[0] and "for its 4 bytes; make room" in told[0]
+    assert (tmp_path / "in" / good["digest"][7:]).read_bytes() == b"good", "what was sent is not sent again"
+
+
+def test_what_transfers_left_behind_goes_once_all_is_in(tmp_path: Path) -> None:
+    one, withdrawn = blob(tmp_path / "in", b"one"), blob(tmp_path / "in", b"withdrawn")
+    partial = blob(tmp_path / "in" / ".~tmp~", b"half", named=b"half of it")
+    (tmp_path / "in" / f".{withdrawn['digest'][7:]}.aB3xYz").write_bytes(b"x")
+    (tmp_path / "in" / "notes.txt").write_text("somebody else's")
+    damaged = blob(tmp_path / "in", b"dbmaged", named=b"damaged")
+    assert len(take(tmp_path, one, damaged)) == 1
+    assert (tmp_path / "in" / ".~tmp~" / partial["digest"][7:]).exists(), "a transfer that is not over goes on from there"
+    assert take(tmp_path, blob(tmp_path / "in", b"two")) == []
+    assert sorted(path.name for path in (tmp_path / "in").rglob("*") if path.is_file()) == ["notes.txt"]
+
+
+def test_nothing_is_swept_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    other = blob(tmp_path / "elsewhere", b"of somebody else")
+    (tmp_path / "in" / ".~tmp~").symlink_to(tmp_path / "elsewhere")
+    assert take(tmp_path, blob(tmp_path / "in", b"one")) == []
+    assert (tmp_path / "elsewhere" / other["digest"][7:]).exists()

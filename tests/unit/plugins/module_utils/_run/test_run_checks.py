@@ -201,3 +201,12 @@ def test_all_problems_of_a_host_come_at_once() -> None:
     problems, _warnings = judged(host, want(item(SPEECH, **GPU)))
     for word in ("19.03", "its containers need", "lacks avx2", "the host has 2", "NVIDIA", "port 5001"):
         assert [line for line in problems if word in line], word
+
+
+@pytest.mark.parametrize("change", [{"license": "sha256:" + "d" * 64}, {"image": "sha256:" + "e" * 64}, {"resource": "other"}])
+def test_a_release_that_does_not_hold_together_is_not_planned_in_silence(change: dict[str, str]) -> None:
+    wanted = item(IMAGE)
+    wanted["release"] = {**wanted["release"], **change}
+    (problem,) = checks.bound(have(), want(wanted), wanted)[0]
+    assert problem.startswith(f"container sent-en: release {wanted['release']['id']} of sentiment:3.0-en does not hold together")
+    assert "receive the bundle that brought it again" in problem

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,21 @@ def test_containers_with_ports_and_without_probes() -> None:
         {"Id": "2", "Names": ["/p"], "Labels": {loading.PROBE_LABEL: "1"}},
         {"Id": "3", "Names": None, "Labels": None, "Ports": None},
     ]
-    found = inside.containers(listed)
+    found = inside.containers(listed, lambda _name: pytest.fail("only a restarting one is looked at again"))
     assert found[0] == {"name": "a", "id": "1", "image": "i", "state": "running", "labels": {"k": "v"}, "ports": [5001]}
     assert [item["id"] for item in found] == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("about", "ports"),
+    [
+        ({"HostConfig": {"PortBindings": {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5003"}], "9/tcp": None, "8/tcp": [{"HostPort": ""}]}}}, [5003]),
+        (None, []),
+    ],
+)
+def test_a_restarting_container_has_the_ports_that_it_holds_now_and_then(about: dict[str, t.Any] | None, ports: list[int]) -> None:
+    listed = [{"Id": "1", "Names": ["/a"], "State": "restarting", "Ports": []}]
+    assert inside.containers(listed, lambda _name: about)[0]["ports"] == ports
 
 
 def test_networks_and_runtimes(fake: FakeEngine) -> None:

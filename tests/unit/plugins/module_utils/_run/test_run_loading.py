@@ -76,6 +76,18 @@ def test_other_refusals_come_through(fake: FakeEngine) -> None:
         load(fake, image, [image.record["layers"][0]["digest"]])
 
 
+@pytest.mark.parametrize(
+    ("exc", "told"),
+    [
+        (RemoteError("image load", "write /x: no space left on device"), "write /x: no space left on device; make room where the engine keeps its data"),
+        (RemoteError("Docker Engine at /s", "the connection broke", "look at its log"), "Docker Engine at /s: the connection broke; look at its log"),
+        (RemoteError(f"image {NAME}", "after the load the image is not there"), "after the load the image is not there; look at the engine's log"),
+    ],
+)
+def test_a_refusal_names_the_image_and_the_way_out(exc: RemoteError, told: str) -> None:
+    assert str(loading.refusal(NAME, exc)).startswith(f"image {NAME}: {told}")
+
+
 def test_another_image_under_the_name_is_seen(fake: FakeEngine) -> None:
     load(fake, Image(b"x"))
     assert "stands for another image" in str(loading.reason(loading.state(Engine(fake.path), NAME), Image(b"y").record))

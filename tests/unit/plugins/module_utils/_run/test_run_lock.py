@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,22 @@ def test_of_many_at_once_one_gets_it(tmp_path: Path) -> None:
     found = lock.holder(str(tmp_path))
     assert found is not None and got == [found.run]
     assert os.listdir(tmp_path) == ["lock"]
+
+
+def test_signs_of_life_come_as_long_as_the_work_takes(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    lock.take(str(tmp_path), ANNE)
+    seen = set()
+    with lock.heartbeat(str(tmp_path), seconds=0.01):
+        end = time.monotonic() + 10
+        while len(seen) < 3 and time.monotonic() < end:
+            os.utime(path, (0, 0))
+            while path.stat().st_mtime == 0 and time.monotonic() < end:
+                time.sleep(0.001)
+            seen.add(path.stat().st_mtime_ns)
+    assert len(seen) == 3
+    assert not [thread for thread in threading.enumerate() if thread.name == lock.FILE], "nobody beats on when the work is done"
+    lock.give_back(str(tmp_path), ANNE)
+    with lock.heartbeat(str(tmp_path), seconds=0.01):
+        pass
+    assert os.listdir(tmp_path) == [], "a sign of life makes no lock"

@@ -134,6 +134,11 @@ def test_the_first_rollout_in_full() -> None:
     assert (steps["staged"], steps["empty"], steps["undeclared"]) == (False, False, [])
 
 
+def test_an_image_tells_which_containers_it_is_for() -> None:
+    two = want(item(IMAGE), item(IMAGE, name="sent-two", port=5002))
+    assert [step["containers"] for step in plan(have(), two)["images"]] == [["sent-en", "sent-two"]]
+
+
 def test_a_new_license_sends_nothing_and_asks_for_the_user() -> None:
     host, _wish = done()
     steps = plan(host, want(item(IMAGE, release_more={"license": sha(b"new")})))
@@ -203,7 +208,10 @@ def test_a_torn_release_is_staged_again() -> None:
     host, wish = done()
     for found in host["deployed"]["sent-en"]["releases"].values():
         found["complete"] = False
-    assert [step["reason"] for step in plan(host, wish)["releases"]] == ["its last staging did not end"]
+    assert plan(host, wish)["switch"][0]["reason"] == "its release was not whole", "it is proved with what is laid down anew"
+    stopped = {**host, "containers": [{**found, "state": "restarting"} for found in host["containers"]]}
+    assert "(it is restarting), staged anew (its last staging did not end, or its license was changed since), 0 B to send" in plan(stopped, wish)["lines"][0]
+    assert [step["reason"] for step in plan(host, wish)["releases"]] == ["its last staging did not end, or its license was changed since"]
 
 
 def test_what_is_not_declared_is_told_and_left() -> None:
@@ -237,7 +245,7 @@ def with_files() -> dict[str, t.Any]:
 def test_declared_files_travel_and_lie_as_models_do() -> None:
     steps = plan(have(), want(with_files()))
     assert steps["models"] == [FILES]
-    assert {"digest": sha(b"words"), "size": 5} in steps["send"]
+    assert {"digest": sha(b"words"), "size": 5, "container": "sent-en"} in steps["send"]
     host = applied(have(), steps)
     assert plan(host, want(with_files()))["empty"]
     assert steps["switch"][0]["spec"]["mounts"][-1]["target"] == "/glossary"
@@ -246,7 +254,11 @@ def test_declared_files_travel_and_lie_as_models_do() -> None:
 def test_other_files_are_another_release_with_the_same_license() -> None:
     host, _wish = done()
     steps = plan(host, want(with_files()))
-    assert (steps["switch"][0]["reason"], len(steps["releases"]), steps["send"]) == ("another release", 1, [{"digest": sha(b"words"), "size": 5}])
+    assert (steps["switch"][0]["reason"], len(steps["releases"]), steps["send"]) == (
+        "another release",
+        1,
+        [{"digest": sha(b"words"), "size": 5, "container": "sent-en"}],
+    )
 
 
 def test_a_service_without_license() -> None:

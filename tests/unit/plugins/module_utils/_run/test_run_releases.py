@@ -188,3 +188,25 @@ def test_config_files_lie_nowhere_else(tmp_path: Path, source: str) -> None:
     folder = stage(tmp_path, ONE)
     with pytest.raises(InputError, match="plan again"):
         releases.switch(str(tmp_path), "sent-en", ONE["id"], None, [{"source": source.format(folder=folder), "text": "x"}])
+
+
+@pytest.mark.parametrize("harm", ["exchanged", "damaged", "more", "gone"])
+def test_a_license_that_was_changed_is_laid_down_anew_in_its_place(tmp_path: Path, harm: str) -> None:
+    folder = stage(tmp_path, ONE) / "releases" / ONE["id"] / "license"
+    inode, path = folder.stat().st_ino, folder / "license.dat"
+    assert (folder.parent / "license.sha256").stat().st_mode & 0o7777 == 0o600
+    path.unlink()
+    if harm != "gone":
+        path.write_bytes({"exchanged": b"another", "damaged": b"licensf", "more": b"license and more"}[harm])
+    (folder / "another.dat").write_bytes(b"another")
+    assert deployed.containers(str(tmp_path))["sent-en"]["releases"][ONE["id"]]["complete"] is False
+    assert releases.stage_reason(str(tmp_path), "sent-en", ONE)
+    stage(tmp_path, ONE)
+    assert releases.stage_reason(str(tmp_path), "sent-en", ONE) is None
+    assert {item.name: item.read_bytes() for item in folder.iterdir()} == {"license.dat": b"license"}
+    assert folder.stat().st_ino == inode, "a running container has this folder mounted"
+
+
+def test_a_release_that_an_earlier_version_staged_is_whole(tmp_path: Path) -> None:
+    (stage(tmp_path, ONE) / "releases" / ONE["id"] / "license.sha256").unlink()
+    assert releases.stage_reason(str(tmp_path), "sent-en", ONE) is None
