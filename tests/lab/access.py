@@ -33,7 +33,7 @@ def make() -> None:
     STATE.chmod(0o700)
     _key(state_file("id_ed25519"))
     for host in HOSTS:
-        _key(state_file("hostkeys", host.name))
+        make_host_key(host)
     if not state_file("become_password_hash").exists():
         password = secrets.token_urlsafe(18)
         hashed = shell.out(["openssl", "passwd", "-6", "-stdin"], stdin=password.encode())
@@ -49,6 +49,11 @@ def make() -> None:
     # openssl and ssh-keygen have their own ideas of modes.
     for path in STATE.rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def make_host_key(host: Host) -> None:
+    """A host's own SSH key."""
+    _key(state_file("hostkeys", host.name))
 
 
 def read(*parts: str) -> str:

@@ -41,6 +41,16 @@ def reported(value: Json) -> dict[tuple[str, str, str, str], Decimal]:
     return {(row["host"], row["container"], row["meter"], row["month"]): Decimal(row["quantity"][0]) for row in rows}
 
 
+def used(log: str) -> tuple[dict[tuple[str, str, str, str], Decimal], dict[tuple[str, str, str, str], Decimal]]:
+    """Use the services and harvest; of what runs, what the ledger tells and what the record files say."""
+    road.traffic(3)
+    road.harvest(log=f"{log}-harvest")
+    road.report(log=f"{log}-report")
+    running = {each["Name"].strip("/") for host in overlay.PUBLISHED for each in road.containers(host)}
+    told, written = ({key: value for key, value in rows.items() if key[1] in running} for rows in (reported(report()), metered()))
+    return told, written
+
+
 def table(value: Json) -> list[str]:
     """Lines of a table: host, container, image digest, license days left, and the meters of each month."""
     rows: list[tuple[str, ...]] = [COLUMNS]

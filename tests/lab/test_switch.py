@@ -71,11 +71,7 @@ def locked() -> bool:
 
 def use_and_compare() -> None:
     """Use the services, harvest, and hold the ledger against the record files of what runs."""
-    road.traffic(3)
-    road.harvest(log="switch-harvest")
-    road.report(log="switch-report")
-    running = {each["Name"].strip("/") for host in ("text-1", "speech-1") for each in road.containers(host)}
-    told, written = ({key: value for key, value in rows.items() if key[1] in running} for rows in (outcome.reported(outcome.report()), outcome.metered()))
+    told, written = outcome.used("switch")
     assert told == written
 
 
