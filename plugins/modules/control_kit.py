@@ -42,7 +42,7 @@ options:
     type: str
     default: amd64
   packages:
-    description: Packages to bring besides python3, openssh-client and rsync, such as V(nginx) or V(docker-registry).
+    description: Packages to bring besides python3, openssh-client and rsync, such as V(nginx).
     type: list
     elements: str
     default: []

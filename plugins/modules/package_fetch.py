@@ -32,11 +32,11 @@ options:
     type: str
     default: amd64
   packages:
-    description: Names of the packages. Without it, what the roles of this collection need on a bare host.
+    description: Names of the packages. Without it, what the roles of this collection need on a bare host, and docker-registry for the control node.
     type: list
     elements: str
   extra:
-    description: Names of packages besides these, such as V(nginx) or V(docker-registry).
+    description: Names of packages besides these, such as V(nginx).
     type: list
     elements: str
     default: []

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import socket
 import ssl
 import subprocess
@@ -30,11 +29,11 @@ from tests.integration.engines import KINDS, Built, Private, build
 ROLES = Path(__file__).parents[2] / "roles"
 ROLE = ROLES / "registry"
 MODULE = """
-import contextlib, json, sys
+import contextlib, importlib, json, sys
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.airgap.azure_ai.plugins.modules import image_load
-with patch_module_args(json.loads(sys.argv[1])), contextlib.suppress(SystemExit):
-    image_load.main()
+module = importlib.import_module("ansible_collections.airgap.azure_ai.plugins.modules." + sys.argv[1])
+with patch_module_args(json.loads(sys.argv[2])), contextlib.suppress(SystemExit):
+    module.main()
 """
 
 
@@ -50,14 +49,25 @@ class Site(t.NamedTuple):
         return (self.home / "registry/ca.crt").read_text()
 
 
-def script(name: str, *argv: object) -> str:
-    path = os.pathsep.join([str(programs.registry()), os.environ["PATH"]])
-    done = subprocess.run(["sh", str(ROLE / "files" / name), *map(str, argv)], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def act(module: str, **options: t.Any) -> dict[str, t.Any]:
+    """Run a module as Ansible does; return its result."""
+    done = subprocess.run([sys.executable, "-c", MODULE, module, json.dumps(options)], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return t.cast("dict[str, t.Any]", json.loads(done.stdout))
 
 
-def docker_type(built: Built) -> Built:
+def put(store: Store, image: Built) -> None:
+    for data in image.blobs.values():
+        store.put_bytes(data)
+    with store.changing() as held:
+        holdings.add_image(held, image.record)
+
+
+def sizes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / "data").rglob("*") if path.is_file())
+
+
+def docker_type(built: Built, tag: str = "1.0") -> Built:
     """The same image with Docker's kind of manifest, as Microsoft's have."""
     manifest = next(json.loads(data) for digest, data in built.blobs.items() if digest == built.record["manifest"])
     manifest["mediaType"] = registry.DOCKER_MANIFEST
@@ -66,7 +76,7 @@ def docker_type(built: Built) -> Built:
         layer["mediaType"] = "application/vnd.docker.image.rootfs.diff.tar.gzip"
     data = json.dumps(manifest).encode()
     blobs = {digest: blob for digest, blob in built.blobs.items() if digest != built.record["manifest"]}
-    record = registry.image_record("sentiment", built.record["repository"], "1.0", data, blobs[built.record["config"]], built.record["fetched"])
+    record = registry.image_record("sentiment", built.record["repository"], tag, data, blobs[built.record["config"]], built.record["fetched"])
     return Built(record, {**blobs, record["manifest"]: data})
 
 
@@ -76,8 +86,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def fill(home: Path, port: int) -> str:
-    return script("fill.sh", home / "registry", home / "store", port, ROLES / "kubernetes/files/push-images.sh")
+def fill(home: Path) -> dict[str, t.Any]:
+    return act("registry_fill", program=str(programs.registry() / "docker-registry"), folder=str(home / "registry"), store=str(home / "store"))
+
+
+def certify(folder: Path, *addresses: str, **more: t.Any) -> dict[str, t.Any]:
+    return act("registry_certificate", folder=str(folder), addresses=list(addresses), **more)
 
 
 @pytest.fixture(scope="module")
@@ -87,20 +101,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Site]:
     (folder / "data").mkdir(parents=True)
     image = docker_type(build(("base", 300_000), ("top", 100_000)))
     store = Store(str(home / "store")).create()
-    for data in image.blobs.values():
-        store.put_bytes(data)
-    with store.changing() as held:
-        holdings.add_image(held, image.record)
-    port, pushing = free_port(), free_port()
+    put(store, image)
+    port = free_port()
     template = jinja2.Environment(autoescape=False).from_string((ROLE / "templates/config.yml.j2").read_text().replace("to_json", "tojson"))
     for kind in ("serve", "push"):
-        values = {"item": kind, "__registry_folder": str(folder), "__registry_port": port, "registry_push_port": pushing}
+        values = {"item": kind, "__registry_folder": str(folder), "__registry_port": port}
         (folder / f"{kind}.yml").write_text(template.render(values))
-    assert "authority" in script("certificates.sh", folder, "127.0.0.1", 397, 30)
-    assert "filled" in fill(home, pushing)
-    assert fill(home, pushing) == "", "a store that is the same is not pushed again"
-    with contextlib.closing(socket.socket()) as probe:
-        assert probe.connect_ex(("127.0.0.1", pushing)) != 0, "the instance that takes images in has ended"
+    assert "authority" in certify(folder, "127.0.0.1")["msg"]
+    assert fill(home)["changed"]
     process = subprocess.Popen([str(programs.registry() / "docker-registry"), "serve", str(folder / "serve.yml")])
     made = Site(home, f"127.0.0.1:{port}", image)
     until = time.monotonic() + 30
@@ -113,11 +121,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Site]:
 
 
 def test_a_host_that_does_not_trust_it_or_finds_none(site: Site, tmp_path: Path) -> None:
-    script("certificates.sh", tmp_path, "127.0.0.1", 397, 30)
+    certify(tmp_path, "127.0.0.1")
     assert "CERTIFICATE_VERIFY_FAILED" in (lan_registry.trouble(site.name, (tmp_path / "ca.crt").read_text()) or "")
     port = site.name.partition(":")[2]
     assert "Hostname mismatch" in (lan_registry.trouble(f"localhost:{port}", site.authority) or "")
     assert "refused" in (lan_registry.trouble(f"127.0.0.1:{free_port()}", site.authority) or "")
+
+
+def test_it_holds_what_the_store_holds_and_no_more(site: Site) -> None:
+    store, folder = Store(str(site.home / "store")), site.home / "registry"
+    put(store, docker_type(build(("base", 300_000), ("other", 50_000)), "2.0"))
+    assert [fill(site.home).get("changed") for _each in range(2)] == [True, False], "a store that is the same is not pushed again"
+    before = sizes(folder)
+    with store.changing() as held:
+        held["images"] = [record for record in held["images"] if record["tag"] != "2.0"]
+    assert fill(site.home)["msg"] == "1 that the store no longer holds"
+    assert 50_000 <= before - sizes(folder) < 100_000, "its space is given back, and what the other image shares stays"
 
 
 def test_nobody_writes_over_the_network(site: Site) -> None:
@@ -149,34 +168,15 @@ def test_an_engine_pulls_by_digest_under_our_name(site: Site, kind: str, tmp_pat
     given = {"root": str(tmp_path), "image": record, "name": name, "docker_socket": private.socket, "registry": site.name}
     try:
         wait_for_registry(private, site)
-        results = []
-        for check in (True, False, False):
-            argv = [sys.executable, "-c", MODULE, json.dumps({**given, "_ansible_check_mode": check})]
-            results.append(json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout))
+        results = [act("image_load", **given, _ansible_check_mode=check) for check in (True, False, False)]
         names = [each for image in private.engine.images() for each in [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])]]
         assert [result.get("changed") for result in results] == [True, True, False], results
         assert results[1]["image_id"] in (record["manifest"], record["config"]) and results[1]["user"]["uid"] == 1000
         assert name in names and not [each for each in names if each.startswith("127.0.0.1")]
         absent = {**given, "image": {**record, "manifest": "sha256:" + "0" * 64}, "name": "azure-ai.invalid/x:1"}
-        failed = json.loads(subprocess.run([sys.executable, "-c", MODULE, json.dumps(absent)], capture_output=True, text=True, check=False).stdout)
+        failed = act("image_load", **absent)
         assert failed["failed"] and "sha256:0000" in failed["msg"] and "Traceback" not in failed["msg"]
     finally:
         serving.terminate()
         serving.wait(30)
         private.close()
-
-
-def test_a_certificate_is_renewed_before_its_end_and_for_another_address(site: Site, tmp_path: Path) -> None:
-    made = script("certificates.sh", tmp_path, "10.1.2.3", 20, 10)
-    assert made.splitlines() == ["an authority of the site's own", "a certificate for 10.1.2.3"]
-    authority = (tmp_path / "ca.crt").read_bytes()
-    assert script("certificates.sh", tmp_path, "10.1.2.3", 20, 10) == ""
-    before = (tmp_path / "server.crt").read_bytes()
-    assert script("certificates.sh", tmp_path, "10.1.2.3", 20, 21, "--check") == "a certificate for 10.1.2.3\n"
-    assert (tmp_path / "server.crt").read_bytes() == before
-    for argv in (("10.1.2.3", 40, 21), ("control.lan", 40, 21), ("::1", 40, 21)):
-        assert script("certificates.sh", tmp_path, *argv) == f"a certificate for {argv[0]}\n"
-        assert script("certificates.sh", tmp_path, *argv) == ""
-    assert (tmp_path / "ca.crt").read_bytes() == authority, "hosts trust what they trusted"
-    (tmp_path / "server.key").unlink()
-    assert script("certificates.sh", tmp_path, "::1", 40, 21) == "a certificate for ::1\n", "a key that was lost"

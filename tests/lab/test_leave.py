@@ -11,6 +11,7 @@ import json
 import re
 import tarfile
 import typing as t
+from decimal import Decimal
 
 import pytest
 
@@ -153,3 +154,97 @@ def test_a_diagnosis_of_a_host_whose_engine_is_down(walked: dict[str, str]) -> N
     summary = json.loads(members["summary.json"])
     assert "start the engine" in summary["engine"]["error"] or "no such socket" in summary["engine"]["error"]
     assert summary["releases"] and "journal/docker.txt" in members
+
+
+SPEECH = settings.host("speech-1").container
+LICENSE_CANARY = "SIMULATED-LICENSE-CANARY"
+
+
+def leave(*argv: str, **values: t.Any) -> str:
+    """Retire whole hosts, or the site, although the inventory goes on declaring their containers."""
+    return road.playbook(road.CONTROL, "retire", *argv, "-e", json.dumps({"retire_declared": True, **values}), log="leave-all")
+
+
+def running() -> set[tuple[str, str]]:
+    """(host, container) of everything of this collection that runs."""
+    return {(host, each["Name"].strip("/")) for host in overlay.PUBLISHED for each in road.containers(host)}
+
+
+def archived(host: str) -> dict[tuple[str, str, str, str], Decimal]:
+    """What the record files in the archives of a host add up to, as ``outcome.metered`` tells it of a host's folders."""
+    found: dict[tuple[str, str, str, str], Decimal] = {}
+    folder = f"{road.HOME}/archive/{road.SITE}/{host}"
+    for name in inside(road.CONTROL, "ls", folder).split():
+        with tarfile.open(fileobj=io.BytesIO(road.read(road.CONTROL, f"{folder}/{name}"))) as tar:
+            files = [each for each in tar if re.fullmatch(r"output/[^/]+/[^/]+/usage-[^/]+\.jsonl", each.name)]
+            rows = [json.loads(line) for each in files for line in t.cast("t.IO[bytes]", tar.extractfile(each)).read().splitlines()]
+        for row in rows:
+            key = (host, re.sub(r"-\d{8}T\d{6}Z\.tar\.gz$", "", name), row["meter"], row["time"][:7])
+            found[key] = found.get(key, Decimal(0)) + Decimal(row["quantity"])
+    return found
+
+
+def left_of(container: str) -> tuple[str, str, str]:
+    """What is left on a host: its containers, our names of images, and files with a license."""
+    ps = inside(container, "docker", "ps", "--all", "--quiet", "--filter", "label=airgap.azure_ai.container")
+    names = inside(container, "docker", "images", "--format", "{{.Repository}}:{{.Tag}}")
+    held = inside(container, "sh", "-c", f"grep -rlIs {LICENSE_CANARY} /var/lib/azure-ai /home /tmp /var/tmp; true")
+    return ps, "\n".join(line for line in names.splitlines() if line.startswith("azure-ai.invalid/")), held
+
+
+@pytest.fixture(scope="module")
+def retired(used: dict[str, t.Any]) -> dict[str, t.Any]:
+    """First speech-1 as a whole, with archives, then the rest of the site, which keeps what was written; everything was used once more before."""
+    known: dict[str, t.Any] = {"words": ""}
+    road.traffic(2)
+    known["running"] = running()
+    known["wrote"] = {key: value for key, value in outcome.metered().items() if key[:2] in known["running"]}
+    with pytest.raises(road.Refused) as caught:
+        leave("--limit", "speech-1", retire_confirm="speech-1", retire_declared=False)
+    known["words"] = caught.value.output
+    known["check"] = leave("--limit", "speech-1", "--check")
+    assert running() == known["running"]
+    known["host"] = leave("--limit", "speech-1", retire_confirm="speech-1")
+    known["left"] = running()
+    known["site check"] = leave("--check", retire_site=True, retire_output="keep")
+    known["site"] = leave(retire_site=True, retire_confirm=road.SITE, retire_output="keep")
+    known["again"] = leave(retire_site=True, retire_confirm=road.SITE, retire_output="keep")
+    return known
+
+
+def test_a_whole_host_is_retired_and_the_others_go_on(retired: dict[str, t.Any]) -> None:
+    assert "container stt-en: still declared" in retired["words"]
+    mine = {name for host, name in retired["running"] if host == "speech-1"}
+    for name in mine:
+        assert f"container {name}: stop and remove it, archive" in retired["check"]
+        assert re.search(rf"archived and proved: \S+/speech-1/{name}-\S+\.tar\.gz", retired["host"])
+    assert road.changes(retired["check"]) == {"speech-1": 1}
+    assert retired["left"] == {each for each in retired["running"] if each[0] == "text-1"}
+    assert {key: value for key, value in archived("speech-1").items() if key[1] in mine} == {
+        key: value for key, value in retired["wrote"].items() if key[0] == "speech-1"
+    }
+    assert left_of(SPEECH) == ("", "", "")
+    assert inside(SPEECH, "sh", "-c", "find /var/lib/azure-ai -type f | grep -v '/lock$' || echo nothing") == "nothing"
+    assert inside(SPEECH, "systemctl", "is-active", "docker") == "active", "Docker goes on request only"
+
+
+def test_a_site_is_retired_and_headquarters_has_every_record(retired: dict[str, t.Any]) -> None:
+    assert {host for host, count in road.changes(retired["site check"]).items() if count} >= {"text-1"}
+    assert left_of(TEXT) == ("", "", "")
+    kept = {key: value for key, value in outcome.metered().items() if key[:2] in retired["running"]}
+    assert kept == {key: value for key, value in retired["wrote"].items() if key[0] == "text-1"}, "what was written stays where it was"
+    assert set(road.changes(retired["again"]).values()) == {0} and "nothing to retire" in retired["again"]
+    road.carry_export()
+    road.playbook(road.BUILDER, "usage_import", log="leave-import")
+    road.playbook(road.BUILDER, "report", log="leave-headquarters")
+    told = outcome.reported(json.loads(road.read(road.BUILDER, f"{road.HOME}/report/report.json")))
+    assert {key: value for key, value in told.items() if key[:2] in retired["running"]} == retired["wrote"]
+
+
+def test_docker_goes_on_request(retired: dict[str, t.Any]) -> None:
+    told = leave("--limit", "text-1", "--check", retire_engine=True, retire_output="keep")
+    assert "purge" in told and "docker.io" in told
+    leave("--limit", "text-1", retire_engine=True, retire_output="keep", retire_confirm="text-1")
+    assert inside(TEXT, "sh", "-c", "command -v dockerd || echo gone") == "gone"
+    assert inside(TEXT, "ls", "-d", "/var/lib/docker") == "/var/lib/docker"
+    assert road.changes(leave("--limit", "text-1", retire_engine=True, retire_output="keep", retire_confirm="text-1")) == {"text-1": 0}

@@ -14,6 +14,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 
 LOCAL_REGISTRY = "azure-ai.invalid"  # RFC 2606: never resolves, so an engine can never pull it
 LABEL_PREFIX = "airgap.azure_ai."
+REGISTRY_PACKAGE = "docker-registry"  # comes with the hosts' packages, and is for the control node alone
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 

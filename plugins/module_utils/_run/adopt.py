@@ -186,12 +186,16 @@ def check_path(path: t.Any) -> None:
 def superfluous(root: str, keep: t.Iterable[str]) -> list[str]:
     """What pruning removes, as paths below ``root``: blobs not kept, models neither kept nor named by a release, leavings.
 
+    A file of a set that stays is a blob as well, and takes no space of its own: with it, the next set that has it needs no transfer.
+
     :param keep: hex digests or ``sha256:…``
     """
     kept = {digest.rpartition(":")[2] for digest in keep}
     used = kept | {digest.rpartition(":")[2] for digest in deployed.models_in_use(root)}
-    blobs = [f"store/blobs/sha256/{name}" for name in deployed.store(root) if name not in kept]
-    models = [f"models/{name}" for name in (digest.rpartition(":")[2] for digest in deployed.models(root)) if name not in used]
+    sets = [digest.rpartition(":")[2] for digest in deployed.models(root)]
+    placed = _files(root, [name for name in sets if name in used])
+    blobs = [f"store/blobs/sha256/{name}" for name in deployed.store(root) if name not in kept and _identity(_blob(root, name)) not in placed]
+    models = [f"models/{name}" for name in sets if name not in used]
     leavings = [
         f"{base}/{name}" for base in ("store/blobs/sha256", "models") for name in _listed(os.path.join(root, base)) if name.startswith(TEMPORARY_PREFIX)
     ]
@@ -206,6 +210,32 @@ def remove(root: str, paths: t.Iterable[str]) -> None:
             shutil.rmtree(target)
         else:
             _unlink(target)
+
+
+def remove_sets(root: str, digests: t.Iterable[str]) -> None:
+    """Remove sets, and blobs of theirs that no other set shares."""
+    names = [digest.rpartition(":")[2] for digest in digests]
+    files = _files(root, names)
+    remove(root, [f"models/{name}" for name in names])
+    for name in deployed.store(root):
+        if _identity(_blob(root, name)) in files and os.lstat(_blob(root, name)).st_nlink == 1:
+            _unlink(_blob(root, name))
+
+
+def _files(root: str, sets: t.Iterable[str]) -> set[tuple[int, int]]:
+    """Identities of all files of some sets."""
+    folders = [os.path.join(root, "models", name) for name in sets]
+    return {_identity(os.path.join(place, name)) for folder in folders for place, _folders, files in os.walk(folder) for name in files}
+
+
+def _blob(root: str, name: str) -> str:
+    return os.path.join(deployed.blob_folder(root), name)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """What a file is, whatever its names."""
+    state = os.lstat(path)
+    return state.st_dev, state.st_ino
 
 
 def _listed(folder: str) -> list[str]:

@@ -62,6 +62,32 @@ def ordered(names: t.Sequence[str], after: t.Mapping[str, t.Collection[str]]) ->
     return result
 
 
+def needing(name: str, after: t.Mapping[str, t.Collection[str]]) -> set[str]:
+    """Everything that needs a container, at however many removes."""
+    found: set[str] = set()
+    fresh = {name}
+    while fresh:
+        fresh = {other for other, needs in after.items() if fresh.intersection(needs)} - found - {name}
+        found |= fresh
+    return found
+
+
+def handover(order: t.Sequence[str], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str]) -> dict[str, tuple[list[str], list[str]]]:
+    """Which others stop before each container does, and which are still stopped for it or a former one when it is done: what is needed stops last.
+
+    :param order: the containers that are started anew, each behind those that it needs
+    :param running: those of them that run now
+    """
+    stopped: set[str] = set()
+    result = {}
+    for place, name in enumerate(order):
+        behind = needing(name, after) & set(running) - stopped if name in running else set()
+        stops = [other for other in reversed(order[place + 1 :]) if other in behind]
+        stopped.update(stops)
+        result[name] = (stops, [other for other in order[place + 1 :] if other in stopped])
+    return result
+
+
 def _target(item: Declaration, need: Raw, found: t.Sequence[Declaration], unsure: t.Collection[str]) -> tuple[t.Optional[Declaration], t.Optional[str]]:
     """The container that serves a need and, where there is none, what is wrong about it."""
     what = _words(need)

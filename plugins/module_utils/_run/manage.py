@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import REGISTRY_PACKAGE
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import networks
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.versions import older
 
@@ -41,7 +42,7 @@ def step(have: Have, want: Want) -> Step:
     ``new``: it is to be installed, or to be started for the first time. ``apply``: what a running engine must do for ``config``.
     """
     ours = managed(have, want)
-    fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all")]
+    fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all") and item["name"] != REGISTRY_PACKAGE]
     if not ours:
         fitting = [item for item in fitting if item["name"] not in PACKAGES]
     absent = [item for item in fitting if item["name"] not in have["packages"]]

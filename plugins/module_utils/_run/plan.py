@@ -124,10 +124,20 @@ def release_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
 
 
 def switches(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
-    """Containers to start anew, each behind those that it needs."""
+    """Containers to start anew, each behind those that it needs; what runs and needs one that stops is stopped before it (``stops``).
+
+    ``waiting`` names those that are stopped by then and have their own turn later: where this one fails, they are started again as they were.
+    """
     steps = {item["declaration"]["name"]: switch_step(have, want, item) for item in ready}
     after = {item["declaration"]["name"]: item["declaration"]["after"] for item in ready}
-    return [step for step in (steps[name] for name in links.ordered(list(steps), after)) if step is not None]
+    found = {name: step for name in links.ordered(list(steps), after) for step in [steps[name]] if step is not None}
+    places = links.handover(list(found), after, {each["name"] for each in have["containers"] if each["state"] == "running"})
+    stopped = {name for stops, _waiting in places.values() for name in stops}
+    for name, step in found.items():
+        stops, waiting = places[name]
+        parts = ("container", "service", "url", "metered")
+        step.update(stops=[{key: found[other][key] for key in parts} for other in stops], waiting=waiting, stopped=name in stopped)
+    return list(found.values())
 
 
 def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:

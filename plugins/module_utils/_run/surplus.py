@@ -56,7 +56,7 @@ def remove(root: str, engine: Engine, found: Surplus) -> None:
     """Remove it. Releases go last, as they say what the others were for."""
     for name in found["images"]:
         engine.remove_image(name)
-    adopt.remove(root, [f"models/{digest.rpartition(':')[2]}" for digest in found["models"]])
+    adopt.remove_sets(root, found["models"])
     for name, release in found["releases"]:
         shutil.rmtree(os.path.join(root, "containers", name, "releases", release))
 

@@ -76,19 +76,6 @@ def remove(root: str, name: str, keep: bool) -> None:
         os.rmdir(folder)
 
 
-def remove_models(root: str, digests: t.Iterable[str]) -> None:
-    """Remove sets with the blobs of the store that are the same files under another name."""
-    blobs = deployed.blob_folder(root)
-    for digest in digests:
-        folder = os.path.join(root, "models", digest.rpartition(":")[2])
-        files = {(state.st_dev, state.st_ino) for state in _states(folder)}
-        for name in deployed.store(root):
-            state = os.lstat(os.path.join(blobs, name))
-            if (state.st_dev, state.st_ino) in files:
-                os.unlink(os.path.join(blobs, name))
-        _remove(folder)
-
-
 def remove_store(root: str) -> None:
     """Remove the store, and folders that are empty now."""
     _remove(os.path.join(root, "store"))
@@ -121,10 +108,6 @@ def _overwrite(path: str) -> None:
             left -= stream.write(bytes(min(left, CHUNK)))
         stream.flush()
         os.fsync(stream.fileno())
-
-
-def _states(folder: str) -> list[os.stat_result]:
-    return [os.lstat(os.path.join(place, name)) for place, _folders, files in os.walk(folder) for name in files]
 
 
 def _remove(path: str) -> None:

@@ -42,8 +42,10 @@ def test_check_do_check_do(options: dict[str, t.Any], run: Run, tmp_path: Path) 
 
 def test_what_keep_names_stays(options: dict[str, t.Any], run: Run) -> None:
     run(host_store.main, **options)
+    (Path(options["root"]) / "store/blobs/sha256" / sha(b"layer")[7:]).write_bytes(b"layer")
     pruned = run(host_store.main, root=options["root"], prune=True, keep=[MODELS["digest"]])
-    assert pruned["removed"] == [f"store/blobs/sha256/{BLOB['digest'][7:]}"]
+    assert pruned["removed"] == [f"store/blobs/sha256/{sha(b'layer')[7:]}"], "a file of a set that stays is kept for the next set that has it"
+    assert list(deployed.store(options["root"])) == [BLOB["digest"][7:]]
     assert deployed.models(options["root"]) == [MODELS["digest"]]
 
 

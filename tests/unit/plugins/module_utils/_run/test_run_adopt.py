@@ -123,7 +123,7 @@ def test_models_without_their_blobs(tmp_path: Path) -> None:
 
 
 def test_pruning_keeps_what_is_named_and_models_of_releases(tmp_path: Path) -> None:
-    used, kept, loose = models(tmp_path, a=b"1"), models(tmp_path, b=b"2"), models(tmp_path, c=b"3")
+    used, kept, loose = models(tmp_path, a=b"1"), models(tmp_path, b=b"2"), models(tmp_path, c=b"3", shared=b"1")
     for item in (used, kept, loose):
         adopt.place_models(str(tmp_path), item)
     found = release(Image(b"x"), used["digest"])
@@ -131,12 +131,31 @@ def test_pruning_keeps_what_is_named_and_models_of_releases(tmp_path: Path) -> N
     folder.mkdir(parents=True)
     (folder / "release.json").write_text(json.dumps({"models": used["digest"]}))
     (tmp_path / "models" / ".airgap-left").mkdir()
-    paths = adopt.superfluous(str(tmp_path), [kept["digest"], kept["files"][0]["digest"]])
-    gone = [used["files"][0]["digest"], loose["files"][0]["digest"]]
+    layer = blob(tmp_path / "store" / "blobs" / "sha256", b"of an image")
+    paths = adopt.superfluous(str(tmp_path), [kept["digest"]])
+    gone = [layer["digest"], loose["files"][0]["digest"]]
     assert paths == sorted([f"models/{loose['digest'][7:]}", "models/.airgap-left", *(f"store/blobs/sha256/{digest[7:]}" for digest in gone)])
     adopt.remove(str(tmp_path), paths)
-    assert adopt.superfluous(str(tmp_path), [kept["digest"], kept["files"][0]["digest"]]) == []
-    assert (tmp_path / "models" / used["digest"][7:] / "a").read_bytes() == b"1", "the link keeps the file"
+    assert adopt.superfluous(str(tmp_path), [kept["digest"]]) == []
+    assert sorted(deployed.store(str(tmp_path))) == sorted(item["files"][0]["digest"][7:] for item in (used, kept))
+
+
+def test_what_two_sets_share_lies_on_the_disk_once_and_is_sent_once(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    first, second = models(tmp_path, en=b"english", fr=b"french"), {"path": "en", "digest": sha(b"english"), "size": 7}
+    adopt.place_models(root, first)
+    adopt.remove(root, adopt.superfluous(root, [first["digest"]]))
+    wider = {"digest": sha(b"wider"), "files": [second, {"path": "de", **blob(tmp_path / "new", b"german")}]}
+    assert [item["path"] for item in adopt.lacking(deployed.store(root), wider["files"])] == ["de"], "the rest is there already"
+    blob(tmp_path / "store" / "blobs" / "sha256", b"german")
+    adopt.place_models(root, wider)
+    places = [tmp_path / "models" / item["digest"][7:] for item in (first, wider)]
+    assert (places[0] / "en").samefile(places[1] / "en")
+    adopt.remove_sets(root, [first["digest"]])
+    assert not places[0].exists() and (places[1] / "en").read_bytes() == b"english"
+    assert sorted(deployed.store(root)) == sorted(item["digest"][7:] for item in wider["files"]), "what the other set shares stays, what nobody does goes"
+    adopt.remove_sets(root, [wider["digest"], sha(b"never there")])
+    assert deployed.store(root) == {} and os.listdir(tmp_path / "models") == []
 
 
 def test_damaged_blobs_in_the_store_are_removed_and_told(tmp_path: Path) -> None:

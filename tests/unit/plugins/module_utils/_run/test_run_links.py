@@ -135,3 +135,34 @@ def test_a_circle_loses_nobody() -> None:
 
 def test_options_of_every_form_name_containers() -> None:
     assert links.options_of({"needs": [LAYOUT], "variants": [{"needs": [READ, {"service": "x", "setting": "X"}]}]}) == {"layout", "read"}
+
+
+@given(st.permutations(NAMES), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=9), st.sets(st.sampled_from(NAMES)), st.sets(st.sampled_from(NAMES)))
+def test_what_is_needed_stops_last_and_starts_first(names: list[str], pairs: list[tuple[int, int]], there: set[str], unchanged: set[str]) -> None:
+    after: dict[str, list[str]] = {}
+    for one, other in pairs:
+        if one != other:
+            after.setdefault(NAMES[max(one, other)], []).append(NAMES[min(one, other)])
+    order = [name for name in links.ordered(names, after) if name not in unchanged]
+    running, stopped = set(there), []
+    for name, (stops, waiting) in links.handover(order, after, there & set(order)).items():
+        for other in stops:
+            assert not (links.needing(other, after) & running & set(order)), "nobody that is started anew loses what it needs"
+            running.remove(other)
+        assert not (name in there and links.needing(name, after) & running & set(order))
+        stopped += stops
+        running.add(name)
+        assert waiting == [other for other in order if other in stopped and other not in running], "who is stopped and when it fails starts again"
+    assert running == there | set(order) and len(stopped) == len(set(stopped))
+
+
+def test_who_needs_it_at_several_removes() -> None:
+    after = {"a": ["b"], "b": ["c"], "d": ["c"]}
+    assert links.needing("c", after) == {"a", "b", "d"} and links.needing("a", after) == set()
+    assert links.needing("a", {"a": ["b"], "b": ["a"]}) == {"b"}, "a circle ends"
+    assert links.handover(["c", "b", "a", "d"], after, ["a", "b", "c"]) == {
+        "c": (["a", "b"], ["b", "a"]),
+        "b": ([], ["a"]),
+        "a": ([], []),
+        "d": ([], []),
+    }

@@ -55,6 +55,14 @@ def test_a_bare_host_gets_all_of_it() -> None:
     assert (step["new"], step["config"], step["apply"]) == (True, CONFIG, "nothing")
 
 
+def test_the_registry_that_came_along_is_for_the_control_node() -> None:
+    extra = {**packages()[0], "name": "docker-registry", "filename": "docker-registry.deb"}
+    step = manage.step(have(**BARE), wish(packages=[*packages(), extra]))
+    assert names(step) == ["docker.io", "containerd", "rsync"]
+    there = have(packages={"docker.io": "2", "containerd": "2", "rsync": "2"}, engine_ours=True)
+    assert manage.step(there, wish(packages=[*packages(), extra]))["reason"] is None
+
+
 def test_a_foreign_engine_is_left_alone() -> None:
     host = have(packages={"docker.io": "1", "containerd": "1"}, daemon=DIFFERS)
     step = manage.step(host, wish())

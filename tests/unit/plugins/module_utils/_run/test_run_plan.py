@@ -298,6 +298,19 @@ def test_what_others_need_is_started_first_over_a_network_that_is_made() -> None
     assert plan(have(), want(item(IMAGE)))["networks"] == []
 
 
+def test_what_others_need_stops_last() -> None:
+    host = applied(have(), plan(have(), want(*linked("proxy", "custom", "layout"))))
+    steps = {step["container"]: step for step in plan(host, want(*linked("proxy", "custom", "layout", settings={"A": "1"})))["switch"]}
+    assert {name: ([each["container"] for each in step["stops"]], step["waiting"], step["stopped"]) for name, step in steps.items()} == {
+        "layout": (["proxy", "custom"], ["custom", "proxy"], False),
+        "custom": ([], ["proxy"], True),
+        "proxy": ([], [], True),
+    }
+    assert steps["layout"]["stops"][0] == {key: steps["proxy"][key] for key in ("container", "service", "url", "metered")}
+    first = plan(have(), want(*linked("proxy", "custom", "layout")))["switch"]
+    assert [(step["stops"], step["waiting"], step["stopped"]) for step in first] == [([], [], False)] * 3
+
+
 def test_a_network_that_went_away_is_made_again() -> None:
     wish = want(*linked("a", "b"))
     host = applied(have(), plan(have(), wish))

@@ -1,0 +1,83 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine is upgraded and restarted by a rollout, and the containers in it do not notice; what others need stops last."""
+
+from __future__ import annotations
+
+import json
+
+from tests.lab import overlay, road, settings
+from tests.lab.settings import Json
+from tests.lab.shell import as_root, inside, run, wait_for
+
+TEXT = settings.host("text-1").container
+OLDER = "20.10.0-0airgap"
+LOGS = {"engine_daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "4"}, "live-restore": True}}
+NEED = {"service": "text_translation", "setting": "SIM_TRANSLATOR"}
+
+
+def processes() -> dict[str, tuple[int, str]]:
+    """Name of each container of text-1 to its process and when that was started."""
+    return {each["Name"]: (each["State"]["Pid"], each["State"]["StartedAt"]) for each in road.containers("text-1")}
+
+
+def daemon() -> str:
+    """When the engine was started."""
+    return inside(TEXT, "systemctl", "show", "--property=ActiveEnterTimestampMonotonic", "--value", "docker.service")
+
+
+def version() -> str:
+    """Version of the engine's package."""
+    return inside(TEXT, "dpkg-query", "--show", "--showformat=${Version}", "docker.io")
+
+
+def install_older() -> None:
+    """Install the bundle's own package under an older version: Debian's mirror keeps no older ones."""
+    held = json.loads(road.read(road.CONTROL, f"{road.HOME}/store/holdings.json"))["packages"]
+    blob = next(item["digest"][7:] for item in held if item["name"] == "docker.io" and item["os"] == "debian-12")
+    package = road.read(road.CONTROL, f"{road.HOME}/store/blobs/sha256/{blob}")
+    change = f"sed -i 's/^Version: .*/Version: {OLDER}/' tree/DEBIAN/control"
+    script = f"cd $(mktemp -d) && cat > a.deb && dpkg-deb --raw-extract a.deb tree && {change} && dpkg-deb --build -Znone tree b.deb && dpkg --install b.deb"
+    run(as_root(["docker", "exec", "-i", TEXT, "sh", "-c", script]), stdin=package)
+    wait_for("the engine answers", lambda: bool(processes()), 60)
+
+
+def rollout(**values: object) -> str:
+    """Roll out to text-1."""
+    return road.rollout("--limit", "text-1", "-e", json.dumps(values), log="engine-rollout")
+
+
+def test_an_upgrade_and_new_settings_restart_the_engine_and_no_container(walked: dict[str, str]) -> None:
+    road.rollout("--limit", "text-1", log="engine-before")
+    newest = version()
+    install_older()
+    before, engine = processes(), daemon()
+    assert before and version() == OLDER
+    output = rollout(**LOGS)
+    assert f"packages to upgrade: docker.io {newest}; settings: log-opts differs" in " ".join(output.split())
+    assert version() == newest and daemon() != engine
+    assert processes() == before, "the same processes, started when they were"
+    engine = daemon()
+    assert "settings: log-opts differs" in rollout()
+    assert daemon() != engine and processes() == before
+    assert road.changes(rollout()) == {"text-1": 0}
+    inside(TEXT, "docker", "exec", "sentiment", "python3", "-c", "pass")
+    assert "max-file" in json.dumps(options()) and options()["max-file"] == "3"
+
+
+def options() -> Json:
+    """Options of logs that the engine's settings hold."""
+    return json.loads(road.read(TEXT, "/etc/docker/daemon.json"))["log-opts"]
+
+
+def test_what_others_need_stops_last_and_starts_first(walked: dict[str, str]) -> None:
+    catalog = overlay.layer("site")["group_vars/all.yml"]["azure_ai_catalog"]
+    begin = inside(TEXT, "date", "+%s.%N")
+    rollout(azure_ai_catalog={**catalog, "sentiment": {**catalog["sentiment"], "needs": [NEED]}})
+    span = ("--since", begin, "--until", inside(TEXT, "date", "+%s.%N"))
+    told = inside(TEXT, "docker", "events", *span, "--filter", "type=container", "--format", "{{.Action}} {{.Actor.Attributes.name}}").splitlines()
+    seen = [line for line in told if line in ("die sentiment", "die translator", "start sentiment", "start translator")]
+    assert seen == ["die sentiment", "die translator", "start translator", "start sentiment"]
+    rollout()
+    assert road.changes(rollout()) == {"text-1": 0}
