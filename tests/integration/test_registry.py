@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import socket

@@ -28,6 +28,7 @@ else:
 AUTHORITY_DAYS = 3650
 _SKEW = datetime.timedelta(hours=1)  # by which a host's clock may be behind
 _DAY = datetime.timedelta(days=1)
+_ANEW = "remove registry/ca.* and run the playbook again"
 
 Pair = tuple[bytes, bytes]  # private key, certificate
 
@@ -58,7 +59,7 @@ def new_leaf(authority: Pair, addresses: t.Sequence[str], days: int, now: dateti
     builder = builder.add_extension(_usage(signs=False), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(each) for each in addresses]), critical=False)
-    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False)
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(_curve(issuer)), critical=False)
     return _pem(key), _signed(builder, signer)
 
 
@@ -81,7 +82,7 @@ def leaf_reason(authority: Pair, leaf: Pair, addresses: t.Sequence[str], renew: 
         found = x509.load_pem_x509_certificate(leaf[1])
     except InputError as exc:
         return exc.problem
-    signer = x509.load_pem_x509_certificate(authority[1]).public_key()
+    signer = _curve(x509.load_pem_x509_certificate(authority[1]))
     try:
         signer.verify(found.signature, found.tbs_certificate_bytes, ec.ECDSA(t.cast("hashes.HashAlgorithm", found.signature_hash_algorithm)))
     except InvalidSignature:
@@ -94,16 +95,23 @@ def leaf_reason(authority: Pair, leaf: Pair, addresses: t.Sequence[str], renew: 
     return f"it ends in {max(left // _DAY, 0)} days" if left < renew * _DAY else None
 
 
+def _curve(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise InputError("the site's authority", "its key is of another kind than this collection makes", _ANEW)
+    return key
+
+
 def _own(pair: Pair, what: str) -> None:
     """Raise InputError unless the certificate is of the key."""
     try:
         mine = serialization.load_pem_private_key(pair[0], None).public_key()
         told = x509.load_pem_x509_certificate(pair[1]).public_key()
     except ValueError as exc:
-        raise InputError(what, f"not readable ({exc})", "remove registry/ca.* and run the playbook again") from None
+        raise InputError(what, f"not readable ({exc})", _ANEW) from None
     form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     if mine.public_bytes(*form) != told.public_bytes(*form):
-        raise InputError(what, "its key is that of another one", "remove registry/ca.* and run the playbook again")
+        raise InputError(what, "its key is that of another one", _ANEW)
 
 
 def _begun(name: x509.Name, issuer: x509.Name, key: t.Any, now: datetime.datetime, days: int) -> x509.CertificateBuilder:

@@ -187,7 +187,11 @@ def _running(program: str, folder: str) -> t.Iterator[Registry]:
             raise RemoteError("the registry that takes images in", f"broke off ({exc}; {_last(log.name)})", f"see to disk space and {log.name}") from exc
         finally:
             process.terminate()
-            process.wait(_WAIT)
+            try:
+                process.wait(_WAIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def _run(program: str, command: str, folder: str) -> None:

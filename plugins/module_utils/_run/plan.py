@@ -287,7 +287,7 @@ def _lines(have: Have, want: Want, steps: Plan, sends: t.Mapping[str, list[dict[
         if name not in staged and name not in switched and not size:
             continue
         lines.append(f"container {name}: " + ", ".join(_words(item, size, staged.get(name), switched.get(name), want)))
-    lines += [f"container {name}: not declared any more and left as it is; declare it, or stop it by hand" for name in steps["undeclared"]]
+    lines += [f"container {name}: not declared any more and left as it is; declare it, or retire it" for name in steps["undeclared"]]
     return lines
 
 

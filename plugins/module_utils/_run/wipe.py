@@ -19,7 +19,6 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import CHUNK, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, IntegrityError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.retire import KEPT
 
 Digests = dict[int, set[str]]  # size of a license to digests of licenses of that size

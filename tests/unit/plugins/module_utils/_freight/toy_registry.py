@@ -24,7 +24,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def _do(self) -> None:
+    def handle_one_request(self) -> None:
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            self.close_connection = True
+            return
         size = int(self.headers.get("Content-Length") or 0)
         body, parts = self.rfile.read(size), urlsplit(self.path)
         status, headers, answer = self._act(parts.path, parse_qs(parts.query), body)
@@ -34,9 +38,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(answer))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(answer)
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _do
+        self.wfile.write(b"" if self.command == "HEAD" else answer)
 
     def address_string(self) -> str:
         return "socket"

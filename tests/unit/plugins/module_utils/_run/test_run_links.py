@@ -137,7 +137,12 @@ def test_options_of_every_form_name_containers() -> None:
     assert links.options_of({"needs": [LAYOUT], "variants": [{"needs": [READ, {"service": "x", "setting": "X"}]}]}) == {"layout", "read"}
 
 
-@given(st.permutations(NAMES), st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=9), st.sets(st.sampled_from(NAMES)), st.sets(st.sampled_from(NAMES)))
+@given(
+    st.permutations(NAMES),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=9),
+    st.sets(st.sampled_from(NAMES)),
+    st.sets(st.sampled_from(NAMES)),
+)
 def test_what_is_needed_stops_last_and_starts_first(names: list[str], pairs: list[tuple[int, int]], there: set[str], unchanged: set[str]) -> None:
     after: dict[str, list[str]] = {}
     for one, other in pairs:

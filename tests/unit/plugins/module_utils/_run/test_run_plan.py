@@ -218,7 +218,7 @@ def test_what_is_not_declared_is_told_and_left() -> None:
     host, _wish = done()
     steps = plan(host, want())
     assert (steps["undeclared"], steps["empty"]) == (["sent-en"], True)
-    assert steps["lines"] == ["container sent-en: not declared any more and left as it is; declare it, or stop it by hand"]
+    assert steps["lines"] == ["container sent-en: not declared any more and left as it is; declare it, or retire it"]
 
 
 def test_packages_by_state_of_the_engine() -> None:
