@@ -72,18 +72,23 @@ def fill(program: str, folder: str, store: Store, images: t.Sequence[Record], ad
     with _running(program, folder) as registry:
         for repository, manifest in gone:
             registry.remove(repository, manifest)
+        places: dict[str, str] = {}
         for image in images:
-            push(store, registry, image, advance)
+            push(store, registry, image, places, advance)
     if gone:
         _run(program, "garbage-collect", folder)
     write_bytes(os.path.join(folder, FILLED), (json.dumps(want, indent=1) + "\n").encode(), 0o600)
 
 
-def push(store: Store, registry: Registry, image: Record, advance: Advance) -> None:
-    """One image: its config and layers first, as a registry takes no manifest whose blobs it lacks."""
+def push(store: Store, registry: Registry, image: Record, places: dict[str, str], advance: Advance) -> None:
+    """One image: its config and layers first, as a registry takes no manifest whose blobs it lacks.
+
+    :param places: blob to the repository that is known to have it, which needs no second transfer; what is pushed is added
+    """
     repository, what = image["repository"], f"image {image['repository']}:{image['tag']}"
     for digest, size in _blobs(image):
-        if not registry.has(f"{repository}/blobs/{digest}"):
+        there = places.setdefault(digest, repository)
+        if not registry.has(f"{repository}/blobs/{digest}") and not (there != repository and registry.share(repository, digest, there)):
             with store.open(Digest.parse(digest)) as stream:
                 registry.put_blob(repository, digest, size, stream, what)
         advance(size)
@@ -114,6 +119,11 @@ class Registry:
     def has(self, place: str) -> bool:
         """Whether there is something at ``<repository>/blobs/<digest>`` or ``<repository>/manifests/<digest>``."""
         return self._ask("HEAD", f"/v2/{place}")[0] == 200
+
+    def share(self, repository: str, digest: str, place: str) -> bool:
+        """Let a repository have a blob of another one; False where the registry does not."""
+        query = urllib.parse.urlencode({"mount": digest, "from": place})
+        return self._ask("POST", f"/v2/{repository}/blobs/uploads/?{query}")[0] == 201
 
     def put_blob(self, repository: str, digest: str, size: int, stream: t.BinaryIO, what: str) -> None:
         """Send a blob whole; the registry itself judges it by its digest."""

@@ -63,7 +63,8 @@ def _engine(have: Have, want: Want, steps: t.Mapping[str, t.Any]) -> Found:
 def _registry(have: Have, want: Want) -> Found:
     if not want.get("registry") or not have.get("registry_error"):
         return [], []
-    return [], [f"registry {want['registry']}: this host cannot use it ({have['registry_error']}), so images go over ssh"]
+    way_out = "run airgap.azure_ai.registry on the control node, or set azure_ai_transport to ssh for a host that never reaches it"
+    return [], [f"registry {want['registry']}: this host cannot use it ({have['registry_error']}), so images go over ssh; {way_out}"]
 
 
 def _clock(have: Have, want: Want) -> Found:

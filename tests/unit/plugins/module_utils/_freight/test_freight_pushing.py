@@ -63,6 +63,7 @@ def test_all_of_the_store_goes_in_once(site: Site) -> None:
     assert [line for line in asked if line.startswith("PUT") and "/manifests/" in line] == [
         f"PUT /v2/{image['repository']}/manifests/{image['tag']}" for image in site.images
     ]
+    assert sum(line.startswith("PUT") and "/blobs/" in line for line in asked) == 5, "the base that both share is sent once"
     assert pushing.held(str(site.folder)) == pushing.wanted(site.images)
     assert pushing.reason(pushing.held(str(site.folder)), pushing.wanted(site.images)) is None
     assert {line.split()[0] for line in site.fill()} == {"HEAD"}, "what is there is not sent again"
