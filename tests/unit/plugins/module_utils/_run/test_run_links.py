@@ -171,3 +171,4 @@ def test_who_needs_it_at_several_removes() -> None:
         "a": ([], []),
         "d": ([], []),
     }
+    assert links.handover(["c", "b"], after, ["b"]) == {"c": ([], []), "b": ([], [])}, "for one that does not run nobody is stopped"
