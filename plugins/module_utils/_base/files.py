@@ -93,12 +93,13 @@ def write_bytes(path: str, data: bytes, mode: int = 0o644) -> bool:
 
 
 def remove_leftovers(folder: str) -> list[str]:
-    """Remove temporary files that a killed run left in ``folder``; return their names."""
+    """Remove temporary files that a killed run left in ``folder``; return their names. Folders are left to those who make them."""
     gone = []
     for name in os.listdir(folder):
         if name.startswith(TEMPORARY_PREFIX):
-            os.unlink(os.path.join(folder, name))
-            gone.append(name)
+            with contextlib.suppress(IsADirectoryError):
+                os.unlink(os.path.join(folder, name))
+                gone.append(name)
     return gone
 
 

@@ -13,7 +13,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX
 
 INTERVAL = 0.5  # seconds between two writes of the file
 
@@ -52,8 +52,7 @@ class Progress:
     def _write(self, now: float, finished: bool) -> None:
         self._written = now
         if self._path:
-            os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
-            write_bytes(self._path, json.dumps(self.state(now, finished)).encode("utf-8"))
+            _write(os.path.abspath(self._path), json.dumps(self.state(now, finished)))
 
 
 class Told:
@@ -79,6 +78,16 @@ class Told:
         """Write that the last part is done."""
         if self._part is not None:
             self._part.finish()
+
+
+def _write(path: str, text: str) -> None:
+    """Whole or absent, but not flushed: nothing is lost with it. Always by the same other name, so that a killed run leaves no heap."""
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f"{TEMPORARY_PREFIX}{name}")
+    with open(temporary, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    os.replace(temporary, path)
 
 
 def line(state: t.Mapping[str, t.Any]) -> str:

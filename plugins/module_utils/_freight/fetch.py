@@ -122,6 +122,7 @@ def carry_out(store: Store, source: Source, host: str, todo: Plan, advance: t.Ca
     """Fetch what ``todo`` lacks and remember the image. Interrupted, it goes on with the layers that are whole."""
     record = todo.record
     what = f"image {record['service']}:{record['tag']}"
+    store.sweep()
     missing = _missing(store, record)  # another image may have brought some since
     if missing:
         with store.working("images") as folder:

@@ -1,13 +1,14 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run a fetching program: count the bytes that it lays down, end it when none come any more.
+"""Run a fetching program: count the bytes that it lays down, end it when none come any more, and when we are killed ourselves.
 
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 INTERVAL = 0.2  # seconds between two looks
 MAX_PAUSE = 2.0  # seconds; a registry gives up on one who is silent for long
 MAX_OUTPUT = 64 * 1024 * 1024
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 class Done(t.NamedTuple):
@@ -55,6 +57,7 @@ def run(
                 stderr=err,
                 env={**os.environ, "LC_ALL": "C", **(environment or {})},
                 start_new_session=True,
+                preexec_fn=_bound_to(os.getpid()),
             )
         except FileNotFoundError as exc:
             raise MissingError(command[0], "not installed", f"install the package that brings {command[0]}") from exc
@@ -67,6 +70,21 @@ def run(
         out.seek(0)
         err.seek(0)
         return Done(process.returncode, out.read(MAX_OUTPUT), err.read(MAX_OUTPUT).decode("utf-8", "replace"))
+
+
+def _bound_to(parent: int) -> t.Callable[[], None] | None:
+    """What lets a child end with ``parent``, whatever ends that: nobody else would, and it would write among the next run's files."""
+    try:
+        call = ctypes.CDLL(None).prctl
+    except (OSError, AttributeError):
+        return None
+
+    def bind() -> None:
+        call(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # killed before we asked for it
+            os._exit(1)
+
+    return bind
 
 
 def _wait(

@@ -122,8 +122,9 @@ def test_other_bytes_or_another_mode_are_a_change(tmp_path: Path, data: bytes, w
 def test_leftovers_of_a_killed_run_go_and_the_rest_stays(tmp_path: Path) -> None:
     for name in ("file", ".hidden", TEMPORARY_PREFIX + "abc"):
         (tmp_path / name).write_bytes(b"x")
+    (tmp_path / f"{TEMPORARY_PREFIX}folder").mkdir()
     assert remove_leftovers(str(tmp_path)) == [TEMPORARY_PREFIX + "abc"]
-    assert sorted(os.listdir(tmp_path)) == [".hidden", "file"]
+    assert sorted(os.listdir(tmp_path)) == [f"{TEMPORARY_PREFIX}folder", ".hidden", "file"], "a folder belongs to whoever makes it"
 
 
 def test_only_regular_files_are_opened_and_no_more_is_read_than_allowed(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kill -9 between any two file operations of build and import: the next run ends where an undisturbed one does, and leaves nothing over.
+"""kill -9 between any two file operations of fetch, build, split, collect and import: the next run ends where an undisturbed one does.
 
-AZURE_AI_KILLS sets how often each is killed.
+Nothing is left over. AZURE_AI_KILLS sets how often each is killed; tests/integration/test_fetch.py kills while the registry sends.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, fetch, receive
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.skopeo import Access, Skopeo
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
 
 KILLS = int(os.environ.get("AZURE_AI_KILLS", "6"))
 WATCHED = ("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.utime", "shutil.rmtree", "subprocess.Popen")
@@ -99,4 +101,64 @@ def test_a_killed_import_is_made_good_by_the_next(tmp_path: Path, store: Store, 
     taken = site.holdings()["bundles"].get(kit.SITE, {}).get("sequence", 0)
     for path in (first, second)[max(taken - 1, 0) :]:
         receive.take(receive.judge(path, site, kit.SITE, keys.trust), site, kit.SITE)
+    same(tmp_path / "killed", tmp_path / "calm")
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_killed_fetch_is_made_good_by_the_next(tmp_path: Path, seed: int) -> None:
+    registry = kit.FolderRegistry(tmp_path / "registry")
+    wanted = [{"service": "speech_to_text", "repository": kit.REPOSITORY, "tag": tag} for tag in ("1.0", "2.0")]
+    for image in wanted:
+        registry.push(image["tag"], kit.make_image("base", "middle", image["tag"]))
+    source = Skopeo(Access(), str(registry.program))
+
+    def bring(folder: Path) -> None:
+        store = Store(str(folder))
+        plans = fetch.plan_all(store, source, "registry.example", wanted, kit.NOW, False)
+        store.create()
+        for plan in plans:
+            if not plan.known:
+                fetch.carry_out(store, source, "registry.example", plan)
+
+    steps = run_killed(lambda: bring(tmp_path / "calm"), None)
+    assert steps > 40
+    assert run_killed(lambda: bring(tmp_path / "killed"), random.Random(seed).randint(1, steps - 1)) == 0
+    bring(tmp_path / "killed")
+    same(tmp_path / "killed", tmp_path / "calm")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory, keys: kit.Keys) -> Path:
+    return media_kit.bundle(tmp_path_factory.mktemp("large"), keys)
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_killed_split_is_made_good_by_the_next(tmp_path: Path, large: Path, keys: kit.Keys, seed: int) -> None:
+    def split(folder: Path) -> None:
+        planned = media_kit.split(large, folder, keys)
+        planned.make([number for number in planned.numbers if planned.reason(number)], media_kit.nothing)
+
+    steps = run_killed(lambda: split(tmp_path / "calm"), None)
+    assert steps > 40
+    assert run_killed(lambda: split(tmp_path / "killed"), random.Random(seed).randint(1, steps - 1)) == 0
+    split(tmp_path / "killed")
+    same(tmp_path / "killed", tmp_path / "calm")
+
+
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory: pytest.TempPathFactory, large: Path, keys: kit.Keys) -> list[Path]:
+    return media_kit.parts(large, tmp_path_factory.mktemp("carried"), keys)
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_killed_collection_is_made_good_by_the_next(tmp_path: Path, carried: list[Path], keys: kit.Keys, seed: int) -> None:
+    def gather(folder: Path) -> None:
+        assert media_kit.gather(folder, keys, *carried).problems == []
+
+    for name in ("calm", "killed"):
+        (tmp_path / name).mkdir()
+    steps = run_killed(lambda: gather(tmp_path / "calm"), None)
+    assert steps > 40
+    assert run_killed(lambda: gather(tmp_path / "killed"), random.Random(seed).randint(1, steps - 1)) == 0
+    gather(tmp_path / "killed")
     same(tmp_path / "killed", tmp_path / "calm")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -37,10 +39,21 @@ def test_a_program_that_brings_nothing_is_ended_with_its_children(tmp_path: Path
     note = tmp_path / "pid"
     with pytest.raises(RemoteError, match=r"sh: no byte came in 1 s"):
         watch.run(["sh", "-c", f"sleep 60 & echo $! > {note}; wait"], 1)
-    child, limit = int(note.read_text()), time.monotonic() + 5
-    while _runs(child) and time.monotonic() < limit:
+    assert _ends(int(note.read_text()))
+
+
+def test_a_program_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = f"from {watch.__name__} import run; run(['sh', '-c', 'echo $$ > {note}.new; mv {note}.new {note}; exec sleep 60'], 60)"
+    ours = subprocess.Popen([sys.executable, "-c", code])
+    limit = time.monotonic() + 20
+    while not note.exists() and time.monotonic() < limit:
         time.sleep(0.02)
-    assert not _runs(child)
+    child = int(note.read_text())
+    assert _runs(child)
+    ours.kill()
+    ours.wait(20)
+    assert _ends(child), "nobody would end it any more"
 
 
 def test_one_that_goes_on_bringing_may_take_longer_than_the_time_limit(tmp_path: Path) -> None:
@@ -51,6 +64,14 @@ def test_one_that_goes_on_bringing_may_take_longer_than_the_time_limit(tmp_path:
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(MissingError, match="install the package that brings no-such-program"):
         watch.run(["no-such-program"], 1)
+
+
+def _ends(pid: int) -> bool:
+    """Whether the process is gone within some seconds."""
+    limit = time.monotonic() + 5
+    while _runs(pid) and time.monotonic() < limit:
+        time.sleep(0.02)
+    return not _runs(pid)
 
 
 def _runs(pid: int) -> bool:

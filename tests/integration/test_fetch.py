@@ -1,0 +1,186 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real skopeo fetches from a real registry, and image_fetch is killed while layers come: the next run ends as an undisturbed one does.
+
+AZURE_AI_KILLS sets how often it is killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
+from tests.integration import programs
+from tests.integration.engines import Built, build
+
+KILLS = int(os.environ.get("AZURE_AI_KILLS", "6"))
+PUSH = Path(__file__).parents[2] / "roles/kubernetes/files/push-images.sh"
+CONFIG = 'version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: "{folder}"}}\nhttp:\n  addr: "127.0.0.1:{port}"\n'
+RATE = 4_000_000  # bytes a second for each connection, so that there is a middle to be killed in
+MODULE = """
+import contextlib, json, sys
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.airgap.azure_ai.plugins.modules import image_fetch
+with patch_module_args(json.loads(sys.argv[1])), contextlib.suppress(SystemExit):
+    image_fetch.main()
+"""
+
+
+class Slow(socketserver.ThreadingTCPServer):
+    """Passes connections on to a port of this machine; what comes back takes its time."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, port: int) -> None:
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with socket.create_connection(("127.0.0.1", port)) as upstream:
+                    threading.Thread(target=pump, args=(self.request, upstream, 0), daemon=True).start()
+                    pump(upstream, self.request, RATE)
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+def pump(source: socket.socket, target: socket.socket, rate: int) -> None:
+    """Bytes from one end to the other until either is closed."""
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+            if rate:
+                time.sleep(len(data) / rate)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
+class Zone(t.NamedTuple):
+    """A registry with two images that share a layer, its slow door, and what it says of requests."""
+
+    door: str
+    images: list[Built]
+    log: Path
+
+    def options(self, store: Path) -> dict[str, t.Any]:
+        images = [{name: image.record[name] for name in ("service", "repository", "tag")} for image in self.images]
+        return {"store": str(store), "registry": self.door, "images": images, "validate_certs": False, "lock": str(store / "images.lock.json")}
+
+    def start(self, store: Path) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", MODULE, json.dumps(self.options(store))]
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def fetch(self, store: Path) -> dict[str, t.Any]:
+        said, wrong = (process := self.start(store)).communicate(timeout=120)
+        result = json.loads(said)
+        assert process.returncode == 0 and not result.get("failed"), (result, wrong)
+        return t.cast("dict[str, t.Any]", result)
+
+    def sent(self) -> list[str]:
+        """Digests of the blobs that the registry was asked for, in order."""
+        return re.findall(r'"GET /v2/[^ ]+/blobs/(sha256:[0-9a-f]{64})[^"]*" 200', self.log.read_text())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def zone(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Zone]:
+    folder = tmp_path_factory.mktemp("zone")
+    store, images = Store(str(folder / "origin")).create(), []
+    for number, tops in enumerate((("top", 2_000_000), ("other", 3_000_000))):
+        made = build(("base", 4_000_000), tops)
+        images.append(Built({**made.record, "service": f"sentiment_{number}", "repository": f"azure/service-{number}"}, made.blobs))
+        for data in made.blobs.values():
+            store.put_bytes(data)
+        with store.changing() as held:
+            holdings.add_image(held, images[-1].record)
+    port, config, log = free_port(), folder / "config.yml", folder / "log"
+    config.write_text(CONFIG.format(folder=folder / "data", port=port))
+    with log.open("w") as stream:
+        process = subprocess.Popen([str(programs.registry() / "docker-registry"), "serve", str(config)], stdout=stream, stderr=stream)
+    until = time.monotonic() + 30
+    while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < until:
+        time.sleep(0.05)
+    slow = Slow(port)
+    try:
+        subprocess.run(["sh", str(PUSH), store.path, f"docker://127.0.0.1:{port}", "--dest-tls-verify=false"], check=True, capture_output=True)
+        yield Zone(slow.name, images, log)
+    finally:
+        slow.shutdown()
+        process.terminate()
+        process.wait(30)
+
+
+def state(store: Path) -> dict[str, bytes]:
+    """All files but locks and what is remembered of inodes; when an image was fetched is nobody's business here."""
+    ignored = ("verified.json", "lock", "writers", "images.lock")
+    found = {str(path.relative_to(store)): path.read_bytes() for path in sorted(store.rglob("*")) if path.is_file() and path.name not in ignored}
+    held = json.loads(found["holdings.json"])
+    images = [{name: value for name, value in image.items() if name != "fetched"} for image in held["images"]]
+    return {**found, "holdings.json": json.dumps({**held, "images": images}).encode()}
+
+
+def running(door: str) -> list[str]:
+    """Programs that still fetch from the registry."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode().split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if words[0].endswith("skopeo") and any(door in word for word in words):
+            found.append(" ".join(words))
+    return found
+
+
+@pytest.fixture(scope="module")
+def calm(zone: Zone, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, bytes], float]:
+    """What an undisturbed run makes, and the seconds that it takes."""
+    store = tmp_path_factory.mktemp("calm") / "store"
+    started = time.monotonic()
+    result = zone.fetch(store)
+    taken = time.monotonic() - started
+    assert [image["manifest"] for image in result["images"]] == [image.record["manifest"] for image in zone.images], "the registry's own bytes"
+    assert zone.fetch(store)["changed"] is False
+    return state(store), taken
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_fetch_that_was_killed_goes_on(zone: Zone, calm: tuple[dict[str, bytes], float], tmp_path: Path, seed: int) -> None:
+    process = zone.start(tmp_path / "store")
+    time.sleep(calm[1] * random.Random(seed).uniform(0.3, 0.98))
+    process.kill()
+    process.communicate(timeout=30)
+    until = time.monotonic() + 10
+    while running(zone.door) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert running(zone.door) == [], "skopeo does not outlive the module"
+    whole = {path.name for path in (tmp_path / "store").rglob("*") if re.fullmatch("[0-9a-f]{64}", path.name)}
+    before = len(zone.sent())
+    zone.fetch(tmp_path / "store")
+    assert state(tmp_path / "store") == calm[0]
+    layers = {layer["digest"] for image in zone.images for layer in image.record["layers"]}
+    assert not [digest for digest in zone.sent()[before:] if digest in layers and digest[7:] in whole], "what came whole is not fetched again"
