@@ -1,10 +1,10 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A layer of 2 GiB is bundled, verified, imported and loaded, and nobody ever holds more than 150 MB.
+"""An image of 8 GiB is bundled, verified and imported, one of 2 GiB loaded, and nobody ever holds more than 150 MB.
 
-Every step is a process of its own that measures itself, so that none hides another. The layer is a hole in a file
-until the import copies it, so the whole takes 2 GiB of disk, under /var/tmp, as /tmp may be memory.
+Every step is a process of its own that measures itself, so that none hides another. The layers are holes in files, and
+an import leaves holes as they are; under /var/tmp, as /tmp may be memory.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, digest_file
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings, registry
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import FakeEngine
 
-LAYER = 2 * 1024**3  # bytes
+GIB = 1024**3
+HOLES = {  # digests of so many GiB of zeros; the build reads them all
+    5: "sha256:7f06c62352aebd8125b2a1841e2b9e1ffcbed602f381c3dcb3200200e383d1d5",
+    2: "sha256:a7c744c13cc101ed66c29f672f92455547889cc586ce6d44fe76ae824958ea51",
+    1: "sha256:49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14",
+}
+WHOLE = sum(HOLES) * GIB
+LOADED = 2  # GiB of the image that is loaded
 LIMIT = 150 * 1000**2  # bytes resident
 NAME = "azure-ai.invalid/speech-to-text:0123456789abcdef"
 HOLD = "held = b'x' * given"
@@ -97,24 +104,24 @@ def run(module: str, **options: t.Any) -> Measured:
     return measured
 
 
-def add_large_image(store: Store) -> dict[str, t.Any]:
-    """Put an image of one layer into the store, which is a hole in a file; return its record."""
-    hole = os.path.join(store.path, "hole")
-    with open(hole, "wb") as stream:
-        stream.truncate(LAYER)
-    layer = str(digest_file(hole)[0])
-    os.rename(hole, store.path_of(Digest.parse(layer)))
+def add_image(store: Store, tag: str, *holes: int) -> dict[str, t.Any]:
+    """Put an image of layers of so many GiB, which are holes, into the store; return its record."""
+    for hole in holes:
+        with open(store.path_of(Digest.parse(HOLES[hole])), "wb") as stream:
+            stream.truncate(hole * GIB)
     small = kit.make_image("small")
     config, manifest = json.loads(small.config), json.loads(small.manifest)
-    config["rootfs"]["diff_ids"] = [layer]
+    config["rootfs"]["diff_ids"] = [HOLES[hole] for hole in holes]
     packed = json.dumps(config).encode()
     manifest["config"].update(digest=kit.sha(packed), size=len(packed))
-    manifest["layers"] = [{"mediaType": "application/vnd.docker.image.rootfs.diff.tar", "digest": layer, "size": LAYER}]
-    record = registry.image_record("speech_to_text", kit.REPOSITORY, "1.0", json.dumps(manifest).encode(), packed, kit.NOW)
+    kind = "application/vnd.docker.image.rootfs.diff.tar"
+    manifest["layers"] = [{"mediaType": kind, "digest": HOLES[hole], "size": hole * GIB} for hole in holes]
+    record = registry.image_record("speech_to_text", kit.REPOSITORY, tag, json.dumps(manifest).encode(), packed, kit.NOW)
     for data in (packed, json.dumps(manifest).encode()):
         store.put_bytes(data)
     with store.changing() as held:
         holdings.add_image(held, record)
+    kit.add_release(store, record)
     return record
 
 
@@ -131,17 +138,16 @@ def keys(folder: Path) -> kit.Keys:
 
 @pytest.fixture(scope="module")
 def record(folder: Path) -> dict[str, t.Any]:
-    """The image, which lies in the builder's store with a license."""
+    """The smaller image; both lie in the builder's store, each with a license."""
     store = Store(str(folder / "builder")).create()
-    made = add_large_image(store)
-    kit.add_release(store, made)
-    return made
+    add_image(store, "1.0", *HOLES)
+    return add_image(store, "2.0", LOADED)
 
 
 @pytest.fixture(scope="module")
 def built(folder: Path, record: dict[str, t.Any], keys: kit.Keys) -> Measured:
     paths = {"store": str(folder / "builder"), "dest": str(folder / "bundles"), "signing_key": keys.builder}
-    return run("bundle_build", site=kit.SITE, selectors=kit.selectors("1.0"), **paths)
+    return run("bundle_build", site=kit.SITE, selectors=kit.selectors("1.0", "2.0"), **paths)
 
 
 @pytest.fixture(scope="module")
@@ -162,23 +168,23 @@ def test_the_measure_sees_what_a_process_holds_and_nothing_else() -> None:
 
 
 def test_bundling(built: Measured) -> None:
-    assert built.result["changed"] and built.result["bytes"] > LAYER
+    assert built.result["changed"] and built.result["bytes"] > WHOLE
     assert built.peak < LIMIT
 
 
 def test_verifying(built: Measured, keys: kit.Keys) -> None:
     verified = run("bundle_info", path=built.result["path"], allowed_signers=keys.signers, verify="full")
-    assert verified.result["valid"] and verified.result["bundle"]["bytes"] > LAYER
+    assert verified.result["valid"] and verified.result["bundle"]["bytes"] > WHOLE
     assert verified.peak < LIMIT
 
 
 def test_importing(imported: Measured) -> None:
-    assert imported.result["copied_bytes"] > LAYER
+    assert imported.result["copied_bytes"] > WHOLE
     assert imported.peak < LIMIT
 
 
 def test_streaming_to_nowhere(streamed: Measured) -> None:
-    assert streamed.result["sent"] > LAYER
+    assert streamed.result["sent"] > LOADED * GIB
     assert streamed.peak < LIMIT
 
 

@@ -20,6 +20,17 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 
 TEMPORARY_PREFIX = ".airgap-"
 FEW = 4  # files that are flushed one by one
+SYNC_FILE_RANGE_WRITE = 2
+
+
+def _library() -> ctypes.CDLL | None:
+    """The C library, where it has what Linux has."""
+    try:
+        found = ctypes.CDLL(None)
+        return found if found.syncfs and found.sync_file_range else None
+    except (OSError, AttributeError):
+        return None
+
 
 
 def fsync_folder(path: str) -> None:
@@ -45,15 +56,21 @@ def flush_files(paths: t.Sequence[str]) -> None:
 
 def _sync_file_system(path: str) -> bool:
     """Whether the C library could flush the file system of ``path``."""
-    try:
-        call = ctypes.CDLL(None, use_errno=True).syncfs
-    except (OSError, AttributeError):
+    library = _library()
+    if library is None:
         return False
     handle = os.open(path, os.O_RDONLY)
     try:
-        return bool(call(handle) == 0)
+        return bool(library.syncfs(handle) == 0)
     finally:
         os.close(handle)
+
+
+def start_writing(handle: int, offset: int, size: int) -> None:
+    """Let the disk begin with a stretch of an open file, so that there is little to wait for when it is flushed; nothing is promised."""
+    library = _library()
+    if library is not None:
+        library.sync_file_range(handle, ctypes.c_int64(offset), ctypes.c_int64(size), SYNC_FILE_RANGE_WRITE)
 
 
 @contextmanager

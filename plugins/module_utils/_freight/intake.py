@@ -15,14 +15,16 @@ import tempfile
 import threading
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import BUFFER, Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, start_writing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, Store
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.verified import Verified
 
 MOST_BYTES = 4 * 10**9  # that wait for a flush; a killed run loses no more
 MOST_FILES = 2000
+STRETCH = 8 * 1024 * 1024  # bytes of a file that the disk is given at once
+_ZEROS = bytes(BUFFER)
 
 Advance = t.Optional[t.Callable[[int], object]]
 
@@ -57,13 +59,14 @@ class Intake:
         """
         handle, temporary = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=self._folder)
         try:
-            with os.fdopen(handle, "wb") as target:
-                found = _copy(source, target, digest, size, advance, f"blob {digest} ({what})" if what else f"blob {digest}")
-                target.flush()
-                os.fchmod(target.fileno(), mode)
+            found = _copy(source, t.cast(t.BinaryIO, _Landing(handle)), digest, size, advance, f"blob {digest} ({what})" if what else f"blob {digest}")
+            os.ftruncate(handle, found)
+            os.fchmod(handle, mode)
         except BaseException:
             os.unlink(temporary)
             raise
+        finally:
+            os.close(handle)
         with self._lock:
             self._waiting.append((temporary, digest))
             self._bytes += found
@@ -83,6 +86,28 @@ class Intake:
             fsync_folder(self._folder)
             for _temporary, digest in waiting:
                 self._verified.note(digest)
+
+
+class _Landing:
+    """A new file that is written to the disk while it grows. Stretches of zeros stay holes: they take no room and no time. Its end has to be set."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._size = self._begun = 0
+
+    def write(self, chunk: memoryview | bytes) -> int:
+        """Append ``chunk``."""
+        if len(chunk) == BUFFER and not chunk[0] and bytes(chunk) == _ZEROS:
+            os.lseek(self._handle, BUFFER, os.SEEK_CUR)
+        else:
+            left = memoryview(chunk)
+            while left:
+                left = left[os.write(self._handle, left) :]
+        self._size += len(chunk)
+        if self._size - self._begun >= STRETCH:
+            start_writing(self._handle, self._begun, self._size - self._begun)
+            self._begun = self._size
+        return len(chunk)
 
 
 def _copy(source: t.BinaryIO, target: t.BinaryIO, digest: Digest, size: int, advance: Advance, name: str) -> int:

@@ -40,6 +40,16 @@ def test_blobs_get_their_names_together_and_are_known_as_good(empty: Store) -> N
     assert all(stat.S_IMODE(os.stat(empty.path_of(Digest.of(item))).st_mode) == 0o600 for item in data)
 
 
+@pytest.mark.parametrize("data", [bytes(2**20), bytes(2**20) + b"end", b"begin" + bytes(2**20), bytes(2**18 - 1) + b"x" + bytes(2**19)])
+def test_zeros_stay_holes_and_every_byte_is_there(empty: Store, tmp_path: Path, data: bytes) -> None:
+    path, digest = tmp_path / "source", Digest.of(data)
+    path.write_bytes(data)
+    with Intake(empty, Verified(empty)) as target, open(path, "rb", buffering=0) as source:
+        target.add(source, digest, len(data), 0o644)
+    info = os.stat(empty.path_of(digest))
+    assert Path(empty.path_of(digest)).read_bytes() == data and info.st_blocks * 512 <= len(data) - 2**18 + 4096
+
+
 @pytest.mark.parametrize(("size", "words"), [(2, "more than the 2 bytes announced"), (9, "5 bytes instead of 9"), (5, "its bytes are sha256:")])
 def test_other_bytes_are_refused_and_nothing_of_them_stays(empty: Store, size: int, words: str) -> None:
     with pytest.raises(IntegrityError, match=f"layer of x.*{words}"), Intake(empty, Verified(empty)) as target:
