@@ -1,23 +1,29 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of every format that ever crossed, as they were written: they are read for ever. Nothing writes them anew."""
+"""Files of every format that ever crossed, as they were written: they are read for ever. Nothing writes them anew.
+
+That they are what the pages say is held in test_freight_stock_tools.py.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, delta, manifest, outbox, receive, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, control, delta, manifest, outbox, parts, receive, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
 
 GOLDEN = Path(__file__).parent / "golden"
-SCHEMA = json.loads((Path(__file__).resolve().parents[5] / "docs" / "bundle.schema.json").read_text())
+DOCS = Path(__file__).resolve().parents[5] / "docs"
+SCHEMA = json.loads((DOCS / "bundle.schema.json").read_text())
 
 
 @pytest.fixture
@@ -59,6 +65,38 @@ def test_what_came_out_of_the_site_is_read(trust: Trust) -> None:
     assert missing["code"] == delta.code(missing["blobs"]) and len(missing["blobs"]) == 2
     wants, signer = outbox.read_wants(str(GOLDEN / "outbox" / "wants.json"), trust)
     assert wants["containers"] == kit.selectors("1.0", "2.0") and signer == f"site@{kit.SITE}"
+
+
+def test_media_are_collected_in_any_order_and_make_a_bundle_with_two_signatures(tmp_path: Path) -> None:
+    folders = sorted((GOLDEN / "media").glob("plant-7-3-part-*"))
+    schema = json.loads((DOCS / "parts.schema.json").read_text())
+    listed = json.loads((folders[0] / "parts.json").read_bytes())
+    jsonschema.validate(listed, schema)
+    assert parts.encoded(listed) == (folders[0] / "parts.json").read_bytes()
+    for number, folder in enumerate(folders, 1):
+        said = (folder / "part.json").read_bytes()
+        jsonschema.validate(json.loads(said), {**schema["$defs"]["part_json"], "$defs": schema["$defs"]})
+        assert folder.name == parts.folder(listed, number) and said == parts.part_bytes(listed, number)
+    keys = kit.Keys("", "", str(GOLDEN / "media" / "signers"))
+    (tmp_path / "inbox").mkdir()
+    gathered = [media_kit.gather(tmp_path / "inbox", keys, folders[number]) for number in (2, 0, 1)]
+    assert [found.problems for found in gathered] == [[]] * 3 and gathered[-1].reports[0]["complete"]
+    both = Trust(keys.signers, signatures=2)
+    assert verify.verify(gathered[-1].reports[0]["path"], both)[1:] == ("builder@hq, officer@hq", [])
+    site = Store(str(tmp_path / "site"))
+    receive.take(receive.judge(gathered[-1].reports[0]["path"], site, kit.SITE, both), site, kit.SITE)
+    assert site.holdings()["bundles"][kit.SITE]["sequence"] == 3
+    assert (tmp_path / "site/received/plant-7-3/receipt.json").read_bytes() == b'{"acknowledged": 4}\n'
+
+
+def test_a_control_kit_is_known_as_what_would_be_made_of_its_files(tmp_path: Path) -> None:
+    found = control.read(str(GOLDEN / "control"))
+    assert found is not None
+    target = control.Target(**found["target"])
+    assert found == control.manifest(target, found["collection"], found["install"], found["files"], found["created"])
+    shutil.copytree(GOLDEN / "control", tmp_path / "control-debian-12-amd64")
+    kits = control.Kits(str(tmp_path), Store(str(tmp_path / "store")))
+    assert "is not signed by" in str(kits.reason(found, target, str(GOLDEN / "control/install.sh"))), "nothing but its key is wrong with it"
 
 
 def test_the_format_before_is_still_written(tmp_path: Path, store: Store, keys: kit.Keys) -> None:
