@@ -185,7 +185,7 @@ def run(params, check_mode):
     due = [plan for plan in plans if not plan.known]
     size = fetch.total(due)
     if due and not check_mode:
-        store.create()
+        fetch.prepare(store, due)
         progress = Progress("images", size, params["progress_file"])
         for plan in due:
             fetch.carry_out(store, source, params["registry"], plan, progress.advance)

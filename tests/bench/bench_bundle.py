@@ -74,7 +74,7 @@ class Bench:
 
     def _run(self, name: str, *calls: dict[str, t.Any]) -> None:
         command = [*SMALL_PARENT, sys.executable, "-c", MODULE, json.dumps([name, calls])]
-        *said, peak = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1 - len(calls) :]
+        *said, peak = filter(None, subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
         assert not any(json.loads(line).get("failed") for line in said), said
         self.peak = max(self.peak, int(peak))
 

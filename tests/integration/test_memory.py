@@ -10,7 +10,6 @@ an import leaves holes as they are; under /var/tmp, as /tmp may be memory.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile

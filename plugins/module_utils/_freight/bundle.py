@@ -18,9 +18,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical im
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, read_regular, write_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, kits, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, kits, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT, PUBLIC_MODE, SECRET_MODE, Store
@@ -109,7 +108,7 @@ class Bundles:
         """
         target = self.folder(manifest)
         temporary = os.path.join(self.path, f"{TEMPORARY_PREFIX}{os.path.basename(target)}")
-        with self._alone():
+        with self._alone(), room.told(f"bundles folder {self.path}"):
             self._sweep()
             self._store.sweep()
             try:
@@ -146,13 +145,7 @@ class Bundles:
         """Blobs need room only where they cannot be linked."""
         if os.stat(self.path).st_dev == os.stat(self._store.path).st_dev:
             return
-        needed = sum(size for _digest, size, _kind in _manifest.carried(manifest))
-        info = os.statvfs(self.path)
-        free = info.f_bavail * info.f_frsize
-        if needed > free:
-            raise InputError(
-                f"bundles folder {self.path}", f"needs {human(needed)} ({needed} bytes), free are {human(free)} ({free})", "make room and run again"
-            )
+        room.check(f"bundles folder {self.path}", self.path, sum(size for _digest, size, _kind in _manifest.carried(manifest)))
 
     def _lay_blobs(self, folder: str, manifest: Record, advance: Advance, full: bool) -> None:
         whose = _holdings.owners(manifest)

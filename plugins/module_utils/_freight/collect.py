@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import atomic_file, make_folder, read_regular, remove_leftovers, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, medium, parts, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, medium, parts, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.part import Part, find
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, PUBLIC_MODE, SECRET_MODE
 
@@ -109,9 +109,9 @@ class Collection:
         """
         make_folder(os.path.join(self._bundle, BLOBS))
         make_folder(os.path.join(self._staging, "pieces"))
-        with medium.alone(self._staging):
+        with medium.alone(self._staging), room.told(f"folder {self._staging}"):
             self._clear()
-            medium.check_room(self._staging, sum(piece["size"] for piece in self.wanted(part)))
+            room.check(f"folder {self._staging}", self._staging, sum(piece["size"] for piece in self.wanted(part)))
             write_bytes(os.path.join(self._staging, medium.LIST), part.raw)
             problems = self._fixed(part)
             if problems:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, room
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 Record = dict[str, t.Any]
@@ -118,11 +118,19 @@ def total(plans: t.Sequence[Plan]) -> int:
     return sum(layers.values()) + sum(len(plan.manifest) + len(plan.config) for plan in plans)
 
 
+def prepare(store: Store, plans: t.Sequence[Plan]) -> None:
+    """Make the store if there is none, remove what a killed run left, and see that all that is due has room.
+
+    :raises InputError: it has not; needed and free bytes are named.
+    """
+    store.create().sweep()
+    room.check(f"store {store.path}", store.path, total(plans))
+
+
 def carry_out(store: Store, source: Source, host: str, todo: Plan, advance: t.Callable[[int], object] | None = None) -> None:
     """Fetch what ``todo`` lacks and remember the image. Interrupted, it goes on with the layers that are whole."""
     record = todo.record
     what = f"image {record['service']}:{record['tag']}"
-    store.sweep()
     missing = _missing(store, record)  # another image may have brought some since
     if missing:
         with store.working("images") as folder:

@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder, read_regular, remove_leftovers
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, label, medium, parts, parts_shape, shape, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, label, medium, parts, parts_shape, room, shape, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import PUBLIC_MODE, SECRET_MODE, Store
 
 Record = dict[str, t.Any]
@@ -153,9 +153,9 @@ class Split:
         :raises IntegrityError: a blob of the bundle is damaged.
         """
         make_folder(self._dest)
-        with medium.alone(self._dest, wait=True):
+        with medium.alone(self._dest, wait=True), room.told(f"folder {self._dest}"):
             medium.sweep(self._dest)
-            medium.check_room(self._dest, self._needed(numbers))
+            room.check(f"folder {self._dest}", self._dest, self._needed(numbers))
             self._settle(told)
             for number in numbers:
                 advance = told(f"part {number} of {len(self.numbers)}", self.listed["parts"][number - 1]["bytes"])

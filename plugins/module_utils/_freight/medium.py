@@ -19,12 +19,10 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import CHUNK, Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, fsync_folder, open_regular
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 
 PART = "part.json"
 LIST = "parts.json"
 LABELS = ("label.txt", "label.html")
-RESERVE = 16 * 1024 * 1024  # bytes that must stay free on a disk
 MAX_ENTRIES = 200_000
 
 Advance = t.Optional[t.Callable[[int], object]]
@@ -177,11 +175,3 @@ def alone(folder: str, wait: bool = False) -> t.Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def check_room(folder: str, needed: int) -> None:
-    """Raise InputError when ``needed`` bytes do not fit the disk of ``folder``, before anything is written."""
-    info = os.statvfs(folder)
-    free = info.f_bavail * info.f_frsize
-    if needed and needed + RESERVE > free:
-        raise InputError(folder, f"{human(needed)} are to be written and {human(free)} are free on its disk", "make room and run again")

@@ -21,10 +21,9 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical im
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, read_regular, write_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust, check_made
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.delta import LackingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.intake import Intake
@@ -34,7 +33,6 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.verified 
 Record = dict[str, t.Any]
 Item = tuple[Digest, int, str]
 Advance = t.Optional[t.Callable[[int], object]]
-RESERVE = 64 * 1024 * 1024  # bytes that must stay free on the store's disk
 
 
 @dataclass(frozen=True)
@@ -140,17 +138,18 @@ def take(parcel: Parcel, store: Store, site: str, advance: Advance = None) -> No
     """
     store.create()
     store.sweep()
-    _room(store, parcel)
-    try:
-        problems = _bring(parcel, store, advance)
-    finally:
-        parcel.verified.save()
-    if problems:
-        raise _error(parcel.path, problems)
-    _check_images(parcel, store)
-    _keep(parcel, store)
-    with store.changing() as held:
-        _remember(held, parcel.manifest, site)
+    room.check(f"store {store.path}", store.path, parcel.bytes)
+    with room.told(f"store {store.path}"):
+        try:
+            problems = _bring(parcel, store, advance)
+        finally:
+            parcel.verified.save()
+        if problems:
+            raise _error(parcel.path, problems)
+        _check_images(parcel, store)
+        _keep(parcel, store)
+        with store.changing() as held:
+            _remember(held, parcel.manifest, site)
 
 
 def receipts_folder(store: Store, manifest: Record) -> str:
@@ -222,7 +221,7 @@ def _bring(parcel: Parcel, store: Store, advance: Advance) -> list[str]:
         except (IntegrityError, MissingError) as exc:
             return str(exc)
         except OSError as exc:
-            if exc.filename is None:  # the medium could not be read (the store's own files bear names)
+            if exc.filename is None and exc.errno not in room.FULL:  # the medium could not be read (the store's own files bear names)
                 return f"blob {digest} ({whose[str(digest)]}): cannot be copied ({exc.strerror})"
             raise
         return None
@@ -246,13 +245,6 @@ def _keep(parcel: Parcel, store: Store) -> None:
     for receipt in parcel.manifest["receipts"]:
         write_bytes(os.path.join(folder, receipt["name"]), store.read(Digest.parse(receipt["digest"]), receipt["size"]))
     write_bytes(folder + ".json", _manifest.encoded(parcel.manifest))
-
-
-def _room(store: Store, parcel: Parcel) -> None:
-    info = os.statvfs(store.path)
-    free = info.f_bavail * info.f_frsize
-    if parcel.missing and parcel.bytes + RESERVE > free:
-        raise InputError(f"store {store.path}", f"{human(parcel.bytes)} are missing and {human(free)} are free on its disk", "make room and run again")
 
 
 def _error(path: str, problems: list[str]) -> AirgapError:

@@ -261,6 +261,7 @@ else:
         if not os.path.exists(target):
             with open(os.path.join(REGISTRY, "log"), "a") as log:
                 log.write(layer["digest"] + "\\n")
-            with open(target, "wb") as out:
+            with open(target + ".part", "wb") as out:
                 out.write(open(os.path.join(REGISTRY, layer["digest"]), "rb").read())
+            os.rename(out.name, target)
 """

@@ -115,10 +115,10 @@ def test_a_killed_fetch_is_made_good_by_the_next(tmp_path: Path, seed: int) -> N
     def bring(folder: Path) -> None:
         store = Store(str(folder))
         plans = fetch.plan_all(store, source, "registry.example", wanted, kit.NOW, False)
-        store.create()
-        for plan in plans:
-            if not plan.known:
-                fetch.carry_out(store, source, "registry.example", plan)
+        due = [plan for plan in plans if not plan.known]
+        fetch.prepare(store, due)
+        for plan in due:
+            fetch.carry_out(store, source, "registry.example", plan)
 
     steps = run_killed(lambda: bring(tmp_path / "calm"), None)
     assert steps > 40

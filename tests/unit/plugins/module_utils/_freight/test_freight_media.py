@@ -134,7 +134,7 @@ def test_a_full_disk_leaves_what_can_go_on(made: Path, tmp_path: Path, keys: kit
         return real(path, offset, size, target, advance)
 
     monkeypatch.setattr(medium, "read_span", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(InputError, match=rf"^folder {tmp_path}/media: no space left on its disk"):
         planned.make(planned.numbers, media_kit.nothing)
     assert not list((tmp_path / "media").rglob(".airgap-*"))
     monkeypatch.setattr(medium, "read_span", real)

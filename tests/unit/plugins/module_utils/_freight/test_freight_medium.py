@@ -93,12 +93,6 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
         raise AssertionError("both were let in")
 
 
-def test_room_is_judged_beforehand(tmp_path: Path) -> None:
-    medium.check_room(str(tmp_path), 0)
-    with pytest.raises(InputError, match="are to be written and .* are free"):
-        medium.check_room(str(tmp_path), 10**18)
-
-
 def test_what_killed_runs_left_in_a_folder_goes_and_folders_of_others_stay(tmp_path: Path) -> None:
     (tmp_path / ".airgap-half").write_text("")
     (tmp_path / ".airgap-bundle").mkdir()

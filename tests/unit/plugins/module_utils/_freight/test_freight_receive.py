@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle as builder
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, receive, room
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.intake import Intake
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
@@ -165,8 +165,8 @@ def test_a_store_belongs_to_one_site(bundle: Path, site: Store, keys: kit.Keys) 
 
 
 def test_a_full_disk_is_named_before_the_first_byte(bundle: Path, site: Store, keys: kit.Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receive, "RESERVE", 2**60)
-    with pytest.raises(InputError, match="are missing and .* are free"):
+    monkeypatch.setattr(room, "RESERVE", 2**60)
+    with pytest.raises(InputError, match="are to be written and .* are free"):
         take(bundle, site, keys)
     assert kit.blobs(site.path) == {}
 
