@@ -32,7 +32,6 @@ def _library() -> ctypes.CDLL | None:
         return None
 
 
-
 def fsync_folder(path: str) -> None:
     """Make a rename inside ``path`` survive a power cut."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

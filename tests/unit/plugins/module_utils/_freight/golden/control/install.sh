@@ -1,2 +1,5 @@
 #!/bin/sh
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 echo "installed: $*"
