@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, read_regular, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, kits, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
@@ -114,14 +114,11 @@ class Bundles:
             try:
                 os.makedirs(os.path.join(temporary, BLOBS))
                 self._room(manifest)
-                self._lay_blobs(temporary, manifest, advance, full)
+                copies = self._lay_blobs(temporary, manifest, advance, full)
                 if kit:
                     kits.lay(kit, temporary)
-                write_bytes(os.path.join(temporary, "oci-layout"), OCI_LAYOUT)
-                write_bytes(os.path.join(temporary, "index.json"), _manifest.index_bytes(manifest))
-                write_bytes(os.path.join(temporary, verify.NAME), _manifest.encoded(manifest))
-                sign_file(os.path.join(temporary, verify.NAME), key, verify.NAMESPACE)
-                fsync_folder(temporary)
+                written = self._lay_files(temporary, manifest, key)
+                flush_files([*copies, *written, os.path.join(temporary, BLOBS), temporary])  # at once: a flush for each costs more than the rest
                 _remove(target)
                 os.rename(temporary, target)
             finally:
@@ -147,7 +144,18 @@ class Bundles:
             return
         room.check(f"bundles folder {self.path}", self.path, sum(size for _digest, size, _kind in _manifest.carried(manifest)))
 
-    def _lay_blobs(self, folder: str, manifest: Record, advance: Advance, full: bool) -> None:
+    def _lay_files(self, folder: str, manifest: Record, key: str) -> list[str]:
+        """Everything but the blobs, signed; returns the paths. Nobody looks at the folder before it has its name."""
+        path = os.path.join(folder, verify.NAME)
+        files = {"oci-layout": OCI_LAYOUT, "index.json": _manifest.index_bytes(manifest), verify.NAME: _manifest.encoded(manifest)}
+        for name, data in files.items():
+            with open(os.path.join(folder, name), "xb") as stream:
+                os.fchmod(stream.fileno(), PUBLIC_MODE)
+                stream.write(data)
+        return [*(os.path.join(folder, name) for name in files), sign_file(path, key, verify.NAMESPACE)]
+
+    def _lay_blobs(self, folder: str, manifest: Record, advance: Advance, full: bool) -> list[str]:
+        """Link or copy the blobs; returns the paths of copies."""
         whose = _holdings.owners(manifest)
         step = verify.together(advance)
         verified = Verified(self._store, full)
@@ -168,12 +176,11 @@ class Bundles:
             errors = [error for error in verify.parallel(lay, _manifest.carried(manifest)) if error]
         finally:
             verified.save()
-        flush_files(copies)
-        fsync_folder(os.path.join(folder, BLOBS))
         if len(errors) == 1:
             raise errors[0]
         if errors:
             raise Problems(f"store {self._store.path}", [str(error) for error in errors])
+        return copies
 
     @contextlib.contextmanager
     def _alone(self) -> t.Iterator[None]:

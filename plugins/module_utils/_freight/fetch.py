@@ -132,16 +132,17 @@ def carry_out(store: Store, source: Source, host: str, todo: Plan, advance: t.Ca
     record = todo.record
     what = f"image {record['service']}:{record['tag']}"
     missing = _missing(store, record)  # another image may have brought some since
-    if missing:
-        with store.working("images") as folder:
-            layout, blobs = os.path.join(folder, "layout"), os.path.join(folder, "blobs")
-            shutil.rmtree(layout, ignore_errors=True)
+    with store.working("images") as folder:
+        layout, blobs = os.path.join(folder, "layout"), os.path.join(folder, "blobs")
+        shutil.rmtree(layout, ignore_errors=True)
+        if missing:
             os.makedirs(os.path.join(blobs, "sha256"), exist_ok=True)
             _lend(store, record, missing, blobs)
             source.copy(registry.reference(host, record["repository"], record["manifest"]), layout, blobs, advance)
             _adopt(store, missing, blobs, what)
-            shutil.rmtree(layout)
-            shutil.rmtree(blobs)
+        for path in (layout, blobs):
+            if os.path.exists(path):
+                shutil.rmtree(path)
     store.put_bytes(todo.config, Digest.parse(record["config"]), what=what)
     store.put_bytes(todo.manifest, Digest.parse(record["manifest"]), what=what)
     with store.changing() as held:

@@ -106,7 +106,7 @@ def snapshot(store: Store) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in Path(store.path).rglob("*") if path.is_file() and path.name != "lock"}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=int(os.environ.get("AZURE_AI_HISTORIES", "15")))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=int(os.environ.get("AZURE_AI_HISTORIES", "30")))
 @given(steps=st.lists(STEPS, min_size=2, max_size=7))
 def test_a_site_ends_with_a_complete_bundles_store_or_is_told(tmp_path_factory: pytest.TempPathFactory, keys: kit.Keys, steps: list[t.Any]) -> None:
     folder = tmp_path_factory.mktemp("history")
