@@ -18,6 +18,7 @@ description:
     equal those upstream. Layers that the store has, of whatever image, are not fetched again.
   - All images are looked up before the first is fetched; what cannot be had is told at once.
   - A tag is looked up at each run. Once fetched it is locked to its digest, since licenses are made for one digest.
+  - Mirrors that C(containers-registries.conf) declares for the registry are asked first, in order, by C(skopeo).
   - Runs on the builder in the connected zone. Needs C(skopeo).
 options:
   store:

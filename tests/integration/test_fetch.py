@@ -32,6 +32,7 @@ KILLS = int(os.environ.get("AZURE_AI_KILLS", "6"))
 PUSH = Path(__file__).parents[2] / "roles/kubernetes/files/push-images.sh"
 CONFIG = 'version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: "{folder}"}}\nhttp:\n  addr: "127.0.0.1:{port}"\n'
 RATE = 4_000_000  # bytes a second for each connection, so that there is a middle to be killed in
+BASE = ("base", 4_000_000)
 MODULE = """
 import contextlib, json, sys
 from ansible.module_utils.testing import patch_module_args
@@ -75,7 +76,7 @@ def pump(source: socket.socket, target: socket.socket, rate: int) -> None:
 
 
 class Zone(t.NamedTuple):
-    """A registry with two images that share a layer, its slow door, and what it says of requests."""
+    """A registry with two images that share a layer and one of zstd, its slow door, and what it says of requests."""
 
     door: str
     images: list[Built]
@@ -85,12 +86,12 @@ class Zone(t.NamedTuple):
         images = [{name: image.record[name] for name in ("service", "repository", "tag")} for image in self.images]
         return {"store": str(store), "registry": self.door, "images": images, "validate_certs": False, "lock": str(store / "images.lock.json")}
 
-    def start(self, store: Path) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", MODULE, json.dumps(self.options(store))]
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def start(self, store: Path, registry: str | None = None, **environment: str) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", MODULE, json.dumps({**self.options(store), "registry": registry or self.door})]
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
 
-    def fetch(self, store: Path) -> dict[str, t.Any]:
-        said, wrong = (process := self.start(store)).communicate(timeout=120)
+    def fetch(self, store: Path, registry: str | None = None, **environment: str) -> dict[str, t.Any]:
+        said, wrong = (process := self.start(store, registry, **environment)).communicate(timeout=120)
         result = json.loads(said)
         assert process.returncode == 0 and not result.get("failed"), (result, wrong)
         return t.cast("dict[str, t.Any]", result)
@@ -110,8 +111,7 @@ def free_port() -> int:
 def zone(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Zone]:
     folder = tmp_path_factory.mktemp("zone")
     store, images = Store(str(folder / "origin")).create(), []
-    for number, tops in enumerate((("top", 2_000_000), ("other", 3_000_000))):
-        made = build(("base", 4_000_000), tops)
+    for number, made in enumerate((build(BASE, ("top", 2_000_000)), build(BASE, ("other", 3_000_000)), build(("packed", 500_000), packed="zstd"))):
         images.append(Built({**made.record, "service": f"sentiment_{number}", "repository": f"azure/service-{number}"}, made.blobs))
         for data in made.blobs.values():
             store.put_bytes(data)
@@ -184,3 +184,11 @@ def test_a_fetch_that_was_killed_goes_on(zone: Zone, calm: tuple[dict[str, bytes
     assert state(tmp_path / "store") == calm[0]
     layers = {layer["digest"] for image in zone.images for layer in image.record["layers"]}
     assert not [digest for digest in zone.sent()[before:] if digest in layers and digest[7:] in whole], "what came whole is not fetched again"
+
+
+def test_a_mirror_that_skopeo_knows_serves_instead(zone: Zone, calm: tuple[dict[str, bytes], float], tmp_path: Path) -> None:
+    known = tmp_path / ".config/containers/registries.conf"
+    known.parent.mkdir(parents=True)
+    known.write_text(f'[[registry]]\nlocation = "registry.invalid"\n[[registry.mirror]]\nlocation = "{zone.door}"\ninsecure = true\n')
+    zone.fetch(tmp_path / "store", "registry.invalid", HOME=str(tmp_path))
+    assert state(tmp_path / "store") == calm[0]
