@@ -129,7 +129,7 @@ def test_where_root_is_to_be_had_it_is_a_service(served: dict[str, str]) -> None
         plan = rollout("--check", "--limit", "text-1")
         assert UNREACHED not in plan and road.changes(plan)["text-1"] == 0
         inside(road.CONTROL, "systemctl", "restart", "azure-ai-registry")
-        wait_for("the service answers", lambda: len(process()) == 1, 20)
+        wait_for("the service answers", lambda: len(process()) == 1, 60)
         registry(registry_state="absent")
         assert process() == []
     finally:
