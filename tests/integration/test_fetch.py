@@ -1,17 +1,20 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real skopeo fetches from a real registry, and image_fetch is killed while layers come: the next run ends as an undisturbed one does.
+"""The real skopeo fetches from a real registry: through a mirror, with a login, and killed while layers come: the next run ends as an undisturbed one.
 
 AZURE_AI_KILLS sets how often it is killed.
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import random
 import re
+import shutil
 import socket
 import socketserver
 import subprocess
@@ -30,7 +33,9 @@ from tests.integration.engines import Built, build
 
 KILLS = int(os.environ.get("AZURE_AI_KILLS", "6"))
 PUSH = Path(__file__).parents[2] / "roles/kubernetes/files/push-images.sh"
-CONFIG = 'version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: "{folder}"}}\nhttp:\n  addr: "127.0.0.1:{port}"\n'
+CONFIG = 'version: 0.1\nlog: {{level: warn}}\nstorage:\n  filesystem: {{rootdirectory: "{folder}/data"}}\nhttp:\n  addr: "127.0.0.1:{port}"\n'
+TLS = '  tls: {{certificate: "{folder}/server.crt", key: "{folder}/server.key"}}\nauth:\n  htpasswd: {{realm: test, path: "{folder}/htpasswd"}}\n'
+LOGIN = "user:$2b$04$CdBUiBY0Hr.bSJoowxrxVOQd4M.fWcHBdeemtYDJmxf1b8ZgeB2s6"  # its password is "word"
 RATE = 4_000_000  # bytes a second for each connection, so that there is a middle to be killed in
 BASE = ("base", 4_000_000)
 MODULE = """
@@ -76,8 +81,9 @@ def pump(source: socket.socket, target: socket.socket, rate: int) -> None:
 
 
 class Zone(t.NamedTuple):
-    """A registry with two images that share a layer and one of zstd, its slow door, and what it says of requests."""
+    """A registry with two images that share a layer and one of zstd, its folder, its slow door, and what it says of requests."""
 
+    folder: Path
     door: str
     images: list[Built]
     log: Path
@@ -86,15 +92,20 @@ class Zone(t.NamedTuple):
         images = [{name: image.record[name] for name in ("service", "repository", "tag")} for image in self.images]
         return {"store": str(store), "registry": self.door, "images": images, "validate_certs": False, "lock": str(store / "images.lock.json")}
 
-    def start(self, store: Path, registry: str | None = None, **environment: str) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", MODULE, json.dumps({**self.options(store), "registry": registry or self.door})]
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    def start(self, store: Path, home: Path | None = None, **options: t.Any) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", MODULE, json.dumps({**self.options(store), **options})]
+        environment = {**os.environ, "HOME": str(home or Path.home())}
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
-    def fetch(self, store: Path, registry: str | None = None, **environment: str) -> dict[str, t.Any]:
-        said, wrong = (process := self.start(store, registry, **environment)).communicate(timeout=120)
-        result = json.loads(said)
-        assert process.returncode == 0 and not result.get("failed"), (result, wrong)
-        return t.cast("dict[str, t.Any]", result)
+    def run(self, store: Path, home: Path | None = None, **options: t.Any) -> dict[str, t.Any]:
+        said, wrong = self.start(store, home, **options).communicate(timeout=120)
+        assert said, wrong
+        return t.cast("dict[str, t.Any]", json.loads(said))
+
+    def fetch(self, store: Path, home: Path | None = None, **options: t.Any) -> dict[str, t.Any]:
+        result = self.run(store, home, **options)
+        assert not result.get("failed"), result
+        return result
 
     def sent(self) -> list[str]:
         """Digests of the blobs that the registry was asked for, in order."""
@@ -107,6 +118,24 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextlib.contextmanager
+def serving(folder: Path, text: str) -> t.Iterator[int]:
+    """A registry of the data in the folder, at the port that is given, until the block ends."""
+    port = free_port()
+    config = folder / f"{port}.yml"
+    config.write_text(text.format(folder=folder, port=port))
+    with (folder / "log").open("a") as stream:
+        process = subprocess.Popen([str(programs.registry() / "docker-registry"), "serve", str(config)], stdout=stream, stderr=stream)
+    try:
+        until = time.monotonic() + 30
+        while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < until:
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 @pytest.fixture(scope="module")
 def zone(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Zone]:
     folder = tmp_path_factory.mktemp("zone")
@@ -117,21 +146,11 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Zone]:
             store.put_bytes(data)
         with store.changing() as held:
             holdings.add_image(held, images[-1].record)
-    port, config, log = free_port(), folder / "config.yml", folder / "log"
-    config.write_text(CONFIG.format(folder=folder / "data", port=port))
-    with log.open("w") as stream:
-        process = subprocess.Popen([str(programs.registry() / "docker-registry"), "serve", str(config)], stdout=stream, stderr=stream)
-    until = time.monotonic() + 30
-    while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < until:
-        time.sleep(0.05)
-    slow = Slow(port)
-    try:
+    with serving(folder, CONFIG) as port:
+        slow = Slow(port)
         subprocess.run(["sh", str(PUSH), store.path, f"docker://127.0.0.1:{port}", "--dest-tls-verify=false"], check=True, capture_output=True)
-        yield Zone(slow.name, images, log)
-    finally:
+        yield Zone(folder, slow.name, images, folder / "log")
         slow.shutdown()
-        process.terminate()
-        process.wait(30)
 
 
 def state(store: Path) -> dict[str, bytes]:
@@ -190,5 +209,34 @@ def test_a_mirror_that_skopeo_knows_serves_instead(zone: Zone, calm: tuple[dict[
     known = tmp_path / ".config/containers/registries.conf"
     known.parent.mkdir(parents=True)
     known.write_text(f'[[registry]]\nlocation = "registry.invalid"\n[[registry.mirror]]\nlocation = "{zone.door}"\ninsecure = true\n')
-    zone.fetch(tmp_path / "store", "registry.invalid", HOME=str(tmp_path))
+    zone.fetch(tmp_path / "store", tmp_path, registry="registry.invalid")
     assert state(tmp_path / "store") == calm[0]
+
+
+def test_a_registry_with_a_login_and_an_authority_of_its_own(zone: Zone, calm: tuple[dict[str, bytes], float], tmp_path: Path) -> None:
+    subject = ["-days", "2", "-subj", "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key = [
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        str(zone.folder / "server.key"),
+        "-out",
+        str(zone.folder / "server.crt"),
+    ]
+    subprocess.run(["openssl", "req", "-x509", *key, *subject], check=True, capture_output=True)
+    (zone.folder / "htpasswd").write_text(f"{LOGIN}\n")
+    (tmp_path / "authority").mkdir()
+    shutil.copy(zone.folder / "server.crt", tmp_path / "authority/ca.crt")
+    store, login = tmp_path / "store", tmp_path / "auth.json"
+    with serving(zone.folder, CONFIG + TLS) as port:
+        options = {"registry": f"127.0.0.1:{port}", "validate_certs": True, "retries": 0}
+        login.write_text(json.dumps({"auths": {options["registry"]: {"auth": base64.b64encode(b"user:word").decode()}}}))
+        assert "certificate is not trusted" in zone.run(store, tmp_path, **options)["msg"]
+        options["ca_path"] = str(tmp_path / "authority")
+        refused = zone.run(store, tmp_path, **options)["msg"]
+        assert "the registry refuses us" in refused and "authfile" in refused
+        result = zone.fetch(store, tmp_path, **options, authfile=str(login))
+    assert state(store) == calm[0] and "word" not in json.dumps(result)
