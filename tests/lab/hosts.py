@@ -16,8 +16,8 @@ from tests.lab.settings import CACHE, COLLECTION_MOUNT, HOSTS, LAB, LABEL, NETWO
 
 FILTER = f"label={LABEL}={LAB}"
 # SYS_RESOURCE may be missing from the machine's own set, SYS_TIME would move the machine's clock: neither is given.
-_RIGHTS = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--cap-drop=SYS_TIME", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined")
-_RIGHTS += ("--cgroupns=private", "--device-cgroup-rule=a *:* rwm", "--tmpfs=/run:exec", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3")
+RIGHTS = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--cap-drop=SYS_TIME", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined")
+RIGHTS += ("--cgroupns=private", "--device-cgroup-rule=a *:* rwm", "--tmpfs=/run:exec", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3")
 
 
 def make_networks() -> None:
@@ -93,8 +93,8 @@ def status() -> Json:
     return found
 
 
-def remove() -> list[str]:
-    """Remove everything that bears the lab's label; return the names."""
+def remove(mark: str = f"{LABEL}={LAB}") -> list[str]:
+    """Remove everything that bears a label, the lab's own if no other is named; return the names."""
     removed: list[str] = []
     for kind, listing, removal in (
         ("container", ["ps", "-aq"], ["rm", "-fv"]),
@@ -104,7 +104,7 @@ def remove() -> list[str]:
     ):
         # A container may still be going away when its network or volume is asked to.
         for attempt in range(4):
-            names = list(dict.fromkeys(shell.docker(*listing, "--filter", FILTER).split()))
+            names = list(dict.fromkeys(shell.docker(*listing, "--filter", f"label={mark}").split()))
             if not names:
                 break
             time.sleep(attempt * 0.5)
@@ -132,7 +132,7 @@ def _greets(address: str) -> bool:
 
 def _arguments(host: Host) -> list[str]:
     """Arguments of ``docker create`` without the image."""
-    argv = ["--name", host.container, "--hostname", host.name, "--label", f"{LABEL}={LAB}", "--pull", "never", "--restart", "no", *_RIGHTS]
+    argv = ["--name", host.container, "--hostname", host.name, "--label", f"{LABEL}={LAB}", "--pull", "never", "--restart", "no", *RIGHTS]
     argv += ["--network", PREFIX + host.network, "--ip", host.address, "--network-alias", host.name]
     for alias in host.aliases:
         argv += ["--network-alias", alias]
