@@ -36,6 +36,11 @@ def present(record: Record, images: t.Iterable[HostImage], store: str, known: t.
     return _once(layer["digest"] for layer in record["layers"][:shared] if layer["digest"] not in later)
 
 
+def loaded(record: Record) -> HostImage:
+    """What an engine holds after it loaded an image, in the words of host_info."""
+    return {"id": record["manifest"], "chain": [layer["diff_id"] for layer in record["layers"]], "usable": True}
+
+
 def is_image(record: Record, image_id: str) -> bool:
     """Whether an engine's ID is this image: the manifest's digest (containerd store) or the config's (classic)."""
     return image_id in (record["manifest"], record["config"])

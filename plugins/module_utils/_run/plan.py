@@ -60,8 +60,12 @@ def plan(have: Have, want: Want) -> Plan:
 
 
 def images(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
-    """Images to load. One that is there has no reason and is listed only where a release needs its user."""
+    """Images to load. One that is there has no reason and is listed only where a release needs its user.
+
+    They are loaded one after the other, so what an image shares with one before it is in the engine by then.
+    """
     store = (have["engine"] or {}).get("store", "classic")
+    there = list(have["images"])
     found: dict[str, dict[str, t.Any]] = {}
     for item in ready:
         record = item["image"]
@@ -72,8 +76,9 @@ def images(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.
             continue
         if not (why or release_step(have, want, item)):
             continue
-        left = layers.present(record, have["images"], store, want["records"]) if why else []
+        left = layers.present(record, there, store, want["records"]) if why else []
         found[name] = {"name": name, "record": record, "leave_out": left, "reason": why, "containers": [item["declaration"]["name"]]}
+        there += [layers.loaded(record)] if why else []
     return list(found.values())
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import copy
 import typing as t
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.layers import present
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, have, item, sha, want
 
@@ -34,6 +36,8 @@ def applied(host: dict[str, t.Any], steps: dict[str, t.Any]) -> dict[str, t.Any]
         if step["reason"]:
             record = step["record"]
             blobs = [layer for layer in record["layers"] if layer["digest"] not in step["leave_out"]]
+            held = present(record, new["images"], "classic")
+            assert set(step["leave_out"]) <= set(held) or new["engine"]["store"] != "classic", "what is left out is there by then"
             assert all(new["store"].get(blob["digest"][7:]) == blob["size"] for blob in blobs), "what is loaded was sent"
             new["images"] = [image for image in new["images"] if image["name"] != step["name"]]
             chain = [layer["diff_id"] for layer in record["layers"]]
@@ -152,6 +156,17 @@ def test_a_new_image_leaves_shared_layers_out() -> None:
     steps = plan({**host, "store": {}}, want(item(new)))
     assert steps["images"][0]["leave_out"] == [new.record["layers"][0]["digest"]]
     assert {blob["digest"] for blob in steps["send"]} == set(new.blobs) - set(steps["images"][0]["leave_out"])
+
+
+@pytest.mark.parametrize("store", ["classic", "containerd"])
+def test_what_new_images_share_is_loaded_once(store: str) -> None:
+    host = have()
+    host["engine"]["store"] = store
+    wish = want(*(item(Image(b"base", name), name=f"c{name.decode()}") for name in (b"1", b"2", b"3")))
+    first, *others = plan(host, wish)["images"]
+    shared = first["record"]["layers"][0]["digest"]
+    assert first["leave_out"] == [] and [step["leave_out"] for step in others] == [[shared]] * 2
+    assert [blob["digest"] for blob in plan(host, wish)["send"]].count(shared) == 1
 
 
 def test_settings_restart_and_state_starts() -> None:
