@@ -97,6 +97,7 @@ host:
       type: dict
       returned: always
     lock: {description: 'Who changes the host now, as who, since, node and run; null when nobody does.', type: dict, returned: always}
+    turn: {description: Changes whenever a run takes the lock or gives it back., type: str, returned: always}
     models: {description: Digests of complete model sets., type: list, elements: str, returned: always}
     store: {description: Sizes of the blobs in the host's store by hex digest., type: dict, returned: always}
 """
@@ -130,6 +131,7 @@ def look(root: str, socket: str, packages: t.Sequence[str], config: t.Mapping[st
         "daemon": daemon.survey(config),
         "gpus": host.gpus((held["engine"] or {}).get("runtimes", [])),
         "deployed": deployed.containers(root),
+        "turn": lock.turn(root),
         "lock": holder and dataclasses.asdict(holder),
         "models": deployed.models(root),
         "store": deployed.store(root),

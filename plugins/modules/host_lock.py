@@ -76,6 +76,13 @@ msg:
   description: What was done and why.
   returned: always
   type: str
+turn:
+  description:
+    - What M(airgap.azure_ai.host_info) calls C(turn), of right before the lock was taken. Where it is that of an earlier look, no other run has
+      held the lock since.
+    - Null where nothing can be said, as of a lock that was broken.
+  returned: success
+  type: str
 holder:
   description: Who holds the lock, with C(who), C(since), C(node) and C(run).
   returned: failure, when another run holds it
@@ -115,6 +122,7 @@ def main() -> None:
     broken = ["*"] if params["break_lock"] else params["dead"]
     try:
         mine = mine_of(params["mine"])
+        turn = lock.turn(params["root"])
         why = lock.reason(params["root"], mine, held, broken)
         if not module.check_mode:
             if held:
@@ -127,7 +135,9 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=f"lock {params['root']}/{lock.FILE}: {exc}; {way_out(exc)}")
-    module.exit_json(changed=why is not None, msg=f"{params['state']}: {why or 'nothing to do'}")
+    if why != lock.FREE:
+        turn = None  # it was held, so whoever held it may have changed the host after it was looked at
+    module.exit_json(changed=why is not None, turn=turn, msg=f"{params['state']}: {why or 'nothing to do'}")
 
 
 if __name__ == "__main__":

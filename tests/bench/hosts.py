@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,20 @@ class Host(t.NamedTuple):
 @contextmanager
 def up(folder: Path, count: int) -> t.Iterator[list[Host]]:
     """So many hosts; gone afterwards, with all that was made for them. Keys and ``ssh_config`` for them lie in ``folder``."""
+    with _alone():
+        yield from _up(folder, count)
+
+
+@contextmanager
+def _alone() -> t.Iterator[None]:
+    """One run at a time has the names of the hosts."""
+    settings.CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.CACHE / "bench.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _up(folder: Path, count: int) -> t.Iterator[list[Host]]:
     machine.install_packages()
     mine = not machine.engine_answers()
     machine.start_engine()

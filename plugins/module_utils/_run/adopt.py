@@ -16,6 +16,7 @@ import shutil
 import stat
 import tempfile
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing, digest_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, Problems
@@ -28,6 +29,7 @@ _SENT = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.[A-Za-z0-9]{6}")  # a blob, or
 Blob = t.Mapping[str, t.Any]
 ModelSet = t.Mapping[str, t.Any]
 
+_AT_ONCE = 2  # blobs that are verified at the same time: one is hashed while another goes to the disk
 READ_ONLY = stat.S_IRUSR | stat.S_IXUSR | stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH  # a folder that the images' users read
 
 
@@ -62,13 +64,17 @@ def adopt(root: str, incoming: str, blobs: t.Iterable[Blob], owner: int) -> None
     """
     folder = deployed.blob_folder(root)
     os.makedirs(folder, mode=0o755, exist_ok=True)
-    problems = []
-    for blob in blobs:
+
+    def problem(blob: Blob) -> t.Optional[str]:
         name = Digest.parse(blob["digest"]).hex
         try:
             _take(os.path.join(incoming, name), os.path.join(folder, name), blob, owner)
         except (IntegrityError, InputError, MissingError) as exc:
-            problems.append(str(exc))
+            return str(exc)
+        return None
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        problems = [found for found in pool.map(problem, blobs) if found is not None]
     fsync_folder(folder)
     if problems:
         raise Problems(f"store {root}/store", problems)
@@ -99,7 +105,8 @@ def _take(source: str, target: str, blob: Blob, owner: int) -> None:
         raise MissingError(what, f"not in {os.path.dirname(source)}", "send it again") from exc
     except OSError as exc:
         raise InputError(what, "a link or not readable, where a file should be", f"remove {source}") from exc
-    with os.fdopen(handle, "rb") as stream:
+    with os.fdopen(handle, "rb", buffering=0) as raw:
+        stream = t.cast(t.BinaryIO, raw)
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1 or state.st_uid not in (owner, 0):
             raise InputError(what, f"not a plain file of the login user (owner {state.st_uid}, {state.st_nlink} links)", f"remove {source}")

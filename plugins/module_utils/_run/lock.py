@@ -22,6 +22,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 
 FILE = "lock"
 BEAT = 20.0  # seconds between signs of life while something long is done
+FREE = "nobody holds it"
 _FIELDS = ("who", "since", "node", "run")
 
 
@@ -73,7 +74,7 @@ def reason(root: str, mine: Holder, held: bool, broken: t.Sequence[str] = ()) ->
     if not held:
         return None
     if found is None:
-        return "nobody holds it"
+        return FREE
     if found.run in broken or "*" in broken:
         return f"broken; it was held by {found.who} from {found.node} since {found.since}"
     raise HeldError(os.path.join(root, FILE), found, quiet(root))
@@ -137,6 +138,17 @@ def heartbeat(root: str, seconds: float = BEAT) -> t.Iterator[None]:
     finally:
         over.set()
         thread.join()
+
+
+def turn(root: str) -> str:
+    """What changes whenever a run takes the lock or gives it back: where it is the same later, nobody did. Empty when there is no folder yet.
+
+    Both make and remove files in ``root`` itself, so this is when the folder last changed.
+    """
+    try:
+        return str(os.stat(root).st_mtime_ns)
+    except FileNotFoundError:
+        return ""
 
 
 def quiet(root: str) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock
 from ansible_collections.airgap.azure_ai.plugins.modules import host_lock
 
 Run = t.Callable[..., dict[str, t.Any]]
@@ -31,6 +32,26 @@ def test_another_run_is_named_in_check_mode_too(run: Run, tmp_path: Path) -> Non
     assert run(host_lock.main, root=str(tmp_path), mine=BERT, state="released")["changed"] is False
     assert run(host_lock.main, root=str(tmp_path), mine=BERT, dead=["1-1-a"])["changed"] is True
     assert run(host_lock.main, root=str(tmp_path), mine=ANNE, break_lock=True)["changed"] is True
+
+
+def test_it_tells_whether_another_run_was_there_since_a_look(run: Run, tmp_path: Path) -> None:
+    root = str(tmp_path / "root")
+    looked = lock.turn(root)
+    taken = run(host_lock.main, root=root, mine=ANNE)
+    assert taken["turn"] == looked == ""
+    run(host_lock.main, root=root, mine=ANNE, state="released")
+    looked = lock.turn(root)
+    for _each in range(2):
+        assert run(host_lock.main, check=True, root=root, mine=BERT)["turn"] == looked
+    run(host_lock.main, root=root, mine=BERT)
+    run(host_lock.main, root=root, mine=BERT, state="released")
+    assert run(host_lock.main, root=root, mine=ANNE)["turn"] not in (looked, None)
+
+
+def test_of_a_lock_that_is_taken_over_nothing_can_be_said(run: Run, tmp_path: Path) -> None:
+    run(host_lock.main, root=str(tmp_path), mine=ANNE)
+    assert run(host_lock.main, root=str(tmp_path), mine=ANNE)["turn"] is None
+    assert run(host_lock.main, root=str(tmp_path), mine=BERT, dead=["1-1-a"])["turn"] is None
 
 
 def test_without_the_action_plugin_it_says_so(run: Run, tmp_path: Path) -> None:
