@@ -23,6 +23,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, fsync_folder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
 
+_LIST = ".blobs"  # names of what rsync shall bring; the stage role leaves it for rsync to read
 _PARTIAL = ".~tmp~"  # where rsync keeps what came of a file
 _SENT = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.[A-Za-z0-9]{6}")  # a blob, or one on its way
 
@@ -82,7 +83,7 @@ def adopt(root: str, incoming: str, blobs: t.Iterable[Blob], owner: int) -> None
 
 
 def _sweep(incoming: str) -> None:
-    """Remove what transfers of blobs that nobody wants any more left in ``incoming``; files with other names are somebody else's."""
+    """Remove the list and what transfers of blobs that nobody wants any more left in ``incoming``; files with other names are somebody else's."""
     for path in (incoming, os.path.join(incoming, _PARTIAL)):
         try:
             folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -90,7 +91,7 @@ def _sweep(incoming: str) -> None:
             continue
         try:
             for name in os.listdir(folder):
-                if _SENT.fullmatch(name):
+                if name == _LIST or _SENT.fullmatch(name):
                     with contextlib.suppress(OSError):
                         os.unlink(name, dir_fd=folder)
         finally:

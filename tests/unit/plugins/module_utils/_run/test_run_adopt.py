@@ -195,6 +195,7 @@ def test_what_transfers_left_behind_goes_once_all_is_in(tmp_path: Path) -> None:
     partial = blob(tmp_path / "in" / ".~tmp~", b"half", named=b"half of it")
     (tmp_path / "in" / f".{withdrawn['digest'][7:]}.aB3xYz").write_bytes(b"x")
     (tmp_path / "in" / "notes.txt").write_text("somebody else's")
+    (tmp_path / "in" / ".blobs").write_text("the stage role's list for rsync")
     damaged = blob(tmp_path / "in", b"dbmaged", named=b"damaged")
     assert len(take(tmp_path, one, damaged)) == 1
     assert (tmp_path / "in" / ".~tmp~" / partial["digest"][7:]).exists(), "a transfer that is not over goes on from there"
