@@ -109,7 +109,8 @@ def remove(mark: str = f"{LABEL}={LAB}") -> list[str]:
                 break
             time.sleep(attempt * 0.5)
             removed += [f"{kind} {name}" for name in names] if attempt == 0 else []
-            shell.docker(*removal, *names, timeout=120, check=attempt == 3)
+            # An image that hosts of a benchmark run as well stays.
+            shell.docker(*removal, *names, timeout=120, check=attempt == 3 and kind != "image")
     return removed
 
 
