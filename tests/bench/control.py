@@ -120,7 +120,8 @@ class Control:
     def tasks(self, names: t.Sequence[str], *tasks: Json) -> dict[str, float]:
         """Seconds of each task of a play, by name."""
         play = self.play(*({"name": name, **task} for name, task in zip(names, tasks)), become=True)
-        said = json.loads(self._ansible(play, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json"))
+        text = self._ansible(play, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json")
+        said, _end = json.JSONDecoder().raw_decode(text[text.index("{\n") :])  # warnings may stand around it
         spans = {task["task"]["name"]: task["task"]["duration"] for task in said["plays"][0]["tasks"]}
         start, end = ({name: datetime.datetime.fromisoformat(span[side]) for name, span in spans.items()} for side in ("start", "end"))
         return {name: (end[name] - start[name]).total_seconds() for name in names}
