@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
-from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit, tool_kit
 
 SIZE = 40_000_000  # bytes: a FAT32 of fewer clusters is none
 PATHS = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "MTOOLS_SKIP_CHECK": "1"}
@@ -30,13 +31,20 @@ def keys(tmp_path: Path) -> kit.Keys:
 
 @pytest.fixture
 def made(tmp_path: Path, keys: kit.Keys) -> Path:
-    """A bundle of some 70 MB, with a blob larger than a part and one almost as large as its room."""
+    """A bundle of some 70 MB, with a blob larger than a part and one almost as large as its room, and a control kit."""
     store = kit.fill(tmp_path / "store")
     models = {"big.bin": os.urandom(45_000_000), "mid.bin": os.urandom(24_000_000), **{f"small-{number}.bin": os.urandom(9_000) for number in range(60)}}
     kit.add_release(store, kit.add_image(store, "3.0"), models)
-    made = kit.build(store, tmp_path / "bundles", keys, "1.0", "2.0", "3.0")
+    tools = tool_kit.build(tmp_path / "kits", keys)
+    made = Path(Bundles(str(tmp_path / "bundles"), store).build(kit.compose(store, "1.0", "2.0", "3.0"), keys.builder, kit=str(tools)))
     kit.detach(made)
     return made
+
+
+def kit_is_whole(part: Path, keys: kit.Keys) -> None:
+    """What a control node reads on the first part: the names are as long as Joliet allows."""
+    found = kits.look(str(part), keys.trust)
+    assert found.record and kits.blob_problems(str(part), found) == [] and len(list((part / "blobs" / "sha256").iterdir())) == len(found.sizes)
 
 
 def test_parts_fit_fat32_and_come_back_from_it(made: Path, tmp_path: Path, keys: kit.Keys) -> None:
@@ -52,6 +60,7 @@ def test_parts_fit_fat32_and_come_back_from_it(made: Path, tmp_path: Path, keys:
         found = media_kit.gather(tmp_path / "inbox", keys, back)
         assert found.problems == [] and found.copied > 0 and found.foreign == [str(back / "Thumbs.db")]
         back.rename(tmp_path / f"done-{number}")
+    kit_is_whole(tmp_path / "done-0", keys)
     assert media_kit.tree(tmp_path / "inbox" / made.name) == media_kit.tree(made)
     assert verify.verify(str(tmp_path / "inbox" / made.name), keys.trust)[2] == []
 
@@ -69,4 +78,5 @@ def test_parts_come_back_from_iso_9660_with_joliet(made: Path, tmp_path: Path, k
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(run("isoinfo", "-J", "-i", image, "-x", name))
         assert media_kit.gather(tmp_path / "inbox", keys, back).problems == []
+    kit_is_whole(tmp_path / "mounted-0", keys)
     assert media_kit.tree(tmp_path / "inbox" / made.name) == media_kit.tree(made)
