@@ -1,0 +1,96 @@
+# Copyright: airgap.azure_ai contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Replacing and revoking a builder's key, walked through as docs/trust.md tells it: with the playbooks, and with the very lines of the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import typing as t
+from pathlib import Path
+
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import fingerprint
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "trust.md").read_text()
+BUILDER = "builder@headquarters,hq@headquarters"
+
+
+class World:
+    """A connected zone and a site on this machine; ``media`` is what a person carries."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.media = folder, folder / "media"
+        self.media.mkdir()
+        self.store = kit.fill(folder / "store")
+
+    def home(self, side: str) -> Path:
+        return self.folder / side / "azure-ai"
+
+    def play(self, side: str, name: str, **values: t.Any) -> subprocess.CompletedProcess[str]:
+        given = {"azure_ai_site": kit.SITE, "azure_ai_home": str(self.home(side)), **values}
+        command = ["ansible-playbook", "-i", "localhost,", f"airgap.azure_ai.{name}", "-e", json.dumps(given)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.folder, env={**os.environ, "ANSIBLE_NOCOLOR": "1"})
+
+    def typed(self, side: str, start: str) -> None:
+        """Type the line of the page that begins like this, with this machine's folders in the place of the page's."""
+        rows = [row for row in PAGE.splitlines() if row.startswith("|")]
+        line = next(found for row in rows for found in re.findall(r"`([^`]+)`", row) if found.startswith(start))
+        line = line.replace("/media/usb", str(self.media))
+        subprocess.run(["sh", "-euc", line], check=True, env={**os.environ, "HOME": str(self.home(side).parent)}, capture_output=True)
+
+    def trust(self, key: str) -> None:
+        """The site learns a key of the builder that came on a medium, held against the fingerprint that was told by telephone."""
+        told = fingerprint(str(self.home("connected") / "keys" / key))
+        shutil.copy(self.home("connected") / "keys" / f"{key}.pub", self.media)
+        values = {"init_side": "site", "init_trust": str(self.media / f"{key}.pub"), "init_trust_principal": BUILDER, "init_trust_fingerprint": told}
+        done = self.play("site", "init", **values)
+        assert done.returncode == 0, done.stdout
+
+    def build(self, key: str) -> Path:
+        """The last bundle, signed with a key of the builder; the same number whichever it is."""
+        bundles = Bundles(str(self.home("connected") / "bundles"), self.store)
+        wanted = bundles.last(kit.SITE) or kit.compose(self.store)
+        assert bundles.reason(wanted, bundles.last(kit.SITE), str(self.home("connected") / "keys" / key)), "another key is a reason"
+        return Path(bundles.build(wanted, str(self.home("connected") / "keys" / key)))
+
+    def receive(self, bundle: Path, **values: t.Any) -> subprocess.CompletedProcess[str]:
+        """Carry a bundle to the site and receive it."""
+        carried = self.home("site") / "inbox" / bundle.name
+        shutil.rmtree(carried, ignore_errors=True)
+        shutil.copytree(bundle, carried)
+        done = self.play("site", "receive", **values)
+        assert "Traceback" not in done.stdout + done.stderr
+        return done
+
+
+def test_a_key_is_replaced_and_its_successor_revoked(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    assert (done := world.play("connected", "init", init_side="connected")).returncode == 0, done.stdout
+    world.trust("signing")
+    old = shutil.copytree(world.build("signing"), tmp_path / "old" / "plant-7-1")
+
+    world.typed("connected", "ssh-keygen -t ed25519")
+    world.typed("connected", "ssh-keygen -l -f ~/azure-ai/keys/signing-2")
+    fresh = world.build("signing-2")
+    assert (fresh / "bundle.json").read_bytes() == (old / "bundle.json").read_bytes(), "signed anew, under its old number"
+    unknown = world.receive(fresh)
+    assert unknown.returncode != 0 and "does not know for builder" in unknown.stdout
+    world.trust("signing-2")
+    assert (done := world.receive(fresh)).returncode == 0, done.stdout
+    world.typed("site", "sed -i")
+    dropped = world.receive(old)
+    assert dropped.returncode != 0 and "does not know for builder" in dropped.stdout
+
+    world.typed("site", "cat /media/usb/signing-2.pub >>")
+    revoked = {"azure_ai_revoked_keys": str(world.home("site") / "keys" / "revoked")}
+    lost = world.receive(fresh, **revoked)
+    assert lost.returncode != 0 and "signed by a revoked key" in lost.stdout
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(world.home("connected") / "keys" / "signing-3")], check=True)
+    world.trust("signing-3")
+    assert (done := world.receive(world.build("signing-3"), **revoked, receive_full=True)).returncode == 0, done.stdout
