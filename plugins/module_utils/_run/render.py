@@ -18,6 +18,8 @@ Spec = t.Mapping[str, t.Any]
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z_][A-Za-z0-9_]*", re.IGNORECASE)
 _UNPRINTABLE = re.compile("[^\x20-\x7e\u00a0-\u2027\u2030-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")  # what YAML wants escaped
 _HEAD = "# How this container runs, left for hands when Ansible is not at hand: docker compose -f compose.yml up -d\n"
+_FOOT = "# The same without Compose:\n"
+_NO_LINE = "# A setting holds a line break or the like, so there is no line for docker run.\n"
 
 
 def docker_container(spec: Spec) -> dict[str, t.Any]:
@@ -92,8 +94,11 @@ def _extras(spec: Spec) -> dict[str, t.Any]:
 
 
 def compose_text(spec: Spec) -> str:
-    """The compose file as YAML."""
-    return _HEAD + "\n".join(_yaml(compose(spec), 0)) + "\n"
+    """The compose file as YAML; a comment at its end has the line of ``docker_run``, for a host without Compose."""
+    line = docker_run(spec)
+    # What YAML wants escaped, it does not bear in a comment either.
+    foot = _NO_LINE if _UNPRINTABLE.search(line) else f"{_FOOT}# {line}\n"
+    return _HEAD + "\n".join(_yaml(compose(spec), 0)) + "\n" + foot
 
 
 def docker_run(spec: Spec) -> str:

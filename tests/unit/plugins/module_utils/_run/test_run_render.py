@@ -156,6 +156,24 @@ def test_the_renderings_agree(value: dict[str, t.Any]) -> None:
 
 
 @given(specs())
+def test_compose_brings_the_line_for_docker_run_unless_it_breaks(value: dict[str, t.Any]) -> None:
+    *_, head, last, end = render.compose_text(value).split("\n")
+    assert end == ""
+    if last.startswith("# docker run "):
+        assert head == "# The same without Compose:"
+        assert last[2:] == render.docker_run(value)
+    else:
+        assert last == "# A setting holds a line break or the like, so there is no line for docker run."
+        assert not render.docker_run(value).isprintable()
+
+
+def test_the_line_for_docker_run_is_there_for_usual_settings() -> None:
+    image = Image(b"x")
+    value = spec(CATALOG["sentiment"], declaration(image=image, settings={"A": "b c 'd' ü €"}), Release.load(release(image)))
+    assert render.compose_text(value).endswith(f"\n# {render.docker_run(value)}\n")
+
+
+@given(specs())
 def test_the_arguments_hold_the_whole_spec(value: dict[str, t.Any]) -> None:
     found = render.docker_container(value)
     assert found["env"] == value["env"]
