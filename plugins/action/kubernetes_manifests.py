@@ -11,16 +11,16 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, digest_file
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import checks, kubernetes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import DEFAULT_ROOT, spec
-from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _kubernetes, _manifest_files, _want
+from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _kubernetes, _license, _manifest_files, _want
 
 SIZES = {"output": "5Gi", "shared": "10Gi", "state": "1Gi", "license": "1Gi"}
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -119,26 +119,8 @@ class ActionModule(ActionBase):
         made = kubernetes.manifests(value, facts, options, DEFAULT_ROOT)
         if release.license is None or options["license"] == "claim":
             return made, None
-        return made, kubernetes.license_secret(value, facts, options, self._license(store, release.license, declaration["name"]))
-
-    def _license(self, store: Store, digest: str, name: str) -> bytes:
-        """The license in clear. It must be the blob that its release names."""
-        what, path = f"license of container {name}", store.path_of(Digest.parse(digest))
-        if not os.path.isfile(path):
-            raise MissingError(what, f"{path} is not there", "receive the bundle again")
-        if str(digest_file(path)[0]) != digest:
-            raise IntegrityError(what, f"{path} is not the one that its release names", "receive the bundle again")
-        real = ""
-        try:
-            real = self._loader.get_real_file(path, decrypt=True)
-            with open(real, "rb") as stream:
-                return stream.read()
-        except AnsibleError as exc:
-            raise MissingError(
-                what, "no vault secret at hand opens it", "run with --vault-id or set vault_identity_list to what it was encrypted with"
-            ) from exc
-        finally:
-            self._loader.cleanup_tmp_file(real)
+        content = _license.opened(self._loader, store.path_of(Digest.parse(release.license)), release.license, declaration["name"])
+        return made, kubernetes.license_secret(value, facts, options, content)
 
     @staticmethod
     def _validate(documents: list[Json], args: Json, warnings: list[str]) -> str | None:

@@ -12,11 +12,12 @@ import base64
 import os
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, digest_file
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, IntegrityError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _license
 
 
 class ActionModule(ActionBase):
@@ -41,21 +42,7 @@ class ActionModule(ActionBase):
         return result
 
     def _license(self, item: t.Mapping[str, t.Any], store: str) -> str:
-        """One license in base64. It must be the blob that its release names."""
-        named, what = str(item["license"]), f"license of container {item['container']}"
+        """One license in base64."""
+        named = str(item["license"])
         path = os.path.join(os.path.expanduser(store), "blobs", "sha256", Digest.parse(named).hex) if named.startswith("sha256:") else named
-        if not os.path.isfile(path):
-            raise MissingError(what, f"{path} is not there", "receive the bundle again")
-        if str(digest_file(path)[0]) != item["release"]["license"]:
-            raise IntegrityError(what, f"{path} is not the one that its release names", "receive the bundle again")
-        real = ""
-        try:
-            real = self._loader.get_real_file(path, decrypt=True)
-            with open(real, "rb") as stream:
-                return base64.b64encode(stream.read()).decode("ascii")
-        except AnsibleError as exc:
-            raise MissingError(
-                what, "no vault secret at hand opens it", "run with --vault-id or set vault_identity_list to what it was encrypted with"
-            ) from exc
-        finally:
-            self._loader.cleanup_tmp_file(real)
+        return base64.b64encode(_license.opened(self._loader, path, item["release"]["license"], item["container"])).decode("ascii")
