@@ -62,9 +62,11 @@ class ActionModule(ActionBase):
         part = os.path.join(folder, f".{name.replace('/', '_')}.part")
         self._connection.fetch_file(target, part)
         os.chmod(part, 0o600)
-        pseudonyms = _carried.Pseudonyms(os.path.join(folder, "pseudonyms.json"), _names(variables, hostname, site)) if marking == "leave" else None
+        pseudonyms: _carried.Pseudonyms | None = None
         moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         try:
+            if marking == "leave":
+                pseudonyms = _carried.Pseudonyms(os.path.join(folder, "pseudonyms.json"), _names(variables, hostname, site))
             who = (pseudonyms.of(site, "site"), pseudonyms.of(name, "host")) if pseudonyms else (site, name.replace("/", "_"))
             path = os.path.join(folder, f"{'-'.join(who)}-{moment}-{marking.upper()}.tar.gz")
             most = int(args.get("max_bytes") or 16 * 1024 * 1024) + _SLACK

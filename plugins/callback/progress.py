@@ -101,7 +101,7 @@ class Board:
                 with open(os.path.join(self._folder, name), encoding="utf-8") as stream:
                     state = json.load(stream)
                 progress.line(state)
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
             if state["now"] >= self._since:
                 states[name] = state

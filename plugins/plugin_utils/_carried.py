@@ -25,6 +25,7 @@ MARKS = {
     "stay": "STAYS AT THE SITE: hosts and addresses are in it by their names",
     "leave": "MAY LEAVE THE SITE: hosts and addresses are pseudonyms; read it before it leaves",
 }
+_ALTERED = "put it back from a backup, or move it away: names get new pseudonyms then"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,400}")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]*\w)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])")
@@ -43,10 +44,7 @@ class Pseudonyms:
         self._path = path
         self._lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._known: dict[str, str] = {}
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as stream:
-                self._known = json.load(stream)
+        self._known = _known(path)
         self._words = sorted({name for found in names.values() for name in found if len(name) > 1}, key=lambda name: (-len(name), name))
         for kind, found in sorted(names.items()):
             for name in sorted(set(found)):
@@ -78,6 +76,20 @@ class Pseudonyms:
             return found.group()
         plain = address.is_loopback or address.is_unspecified
         return found.group() if plain else self.of(str(address), "address")
+
+
+def _known(path: str) -> dict[str, str]:
+    """The list as it was kept; a bad one must not be written over, for archives that left bear its names."""
+    try:
+        with open(path, "rb") as stream:
+            found = json.loads(stream.read())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError) as exc:
+        raise IntegrityError(path, f"cannot be read ({exc})", _ALTERED) from exc
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise IntegrityError(path, "not a list of pseudonyms", _ALTERED)
+    return found
 
 
 def remade(source: str, target: str, marking: str, mask: Mask, pseudonyms: t.Optional[Pseudonyms], most: int) -> str:

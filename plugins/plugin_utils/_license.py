@@ -34,8 +34,6 @@ def opened(loader: t.Any, path: str, digest: str, container: str) -> bytes:
         with open(real, "rb") as stream:
             return stream.read()
     except AnsibleError as exc:
-        raise MissingError(
-            what, "no vault secret at hand opens it", "run with --vault-id or set vault_identity_list to what it was encrypted with"
-        ) from exc
+        raise MissingError(what, "no vault secret at hand opens it", "run with --vault-id or set vault_identity_list to what it was encrypted with") from exc
     finally:
         loader.cleanup_tmp_file(real)

@@ -33,7 +33,7 @@ def parse(data: bytes, path: str) -> Json:
         return {}
     try:
         found = json.loads(data)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise InputError(path, f"not JSON ({exc})", "mend it by hand; the engine would not start with it either") from exc
     if not isinstance(found, dict):
         raise InputError(path, "not a JSON object", "mend it by hand")

@@ -92,14 +92,14 @@ def _container(folder: str) -> dict[str, t.Any]:
     for name in _folders(os.path.join(folder, "releases")):
         path = os.path.join(folder, "releases", name)
         releases[name] = {**_json(os.path.join(path, RELEASE_FILE)), "complete": is_complete(path)}
-    back = record(folder, BACK_FILE)
+    back, former = record(folder, BACK_FILE), record(folder, FORMER_FILE).get("release")
     return {
         "current": link(folder, "current"),
         "previous": link(folder, "previous"),
         "releases": releases,
         "source": _json(os.path.join(folder, SOURCE_FILE)) or None,
         "proven": record(folder, PROVEN_FILE).get("spec") if back.get("done", True) else None,
-        "former": record(folder, FORMER_FILE).get("release"),
+        "former": former if isinstance(former, str) else None,
         "rollback": back or None,
     }
 
@@ -124,6 +124,6 @@ def _json(path: str) -> dict[str, t.Any]:
     try:
         with open(path, "rb") as stream:
             value = json.loads(stream.read(_MAX_JSON))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

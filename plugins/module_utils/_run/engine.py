@@ -193,7 +193,7 @@ class Engine:
             data = self._body(answer)
         try:
             return json.loads(data) if data.strip() else {}
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise RemoteError(f"Docker Engine at {self.path}", f"answered {path} with something that is not JSON") from exc
 
     def _path(self, path: str, query: t.Mapping[str, str] | None = None) -> str:

@@ -164,7 +164,7 @@ def _read(text: str) -> Holder:
     try:
         found = json.loads(text)
         return Holder(*(str(found[name]) for name in _FIELDS))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return Holder("somebody", "an unknown time", "an unknown place", "?")
 
 

@@ -34,7 +34,7 @@ def surplus(
     kept = {(name, release) for name, folder in folders.items() for release in _roots(folder, switch.get(name))}
     releases = [[name, release] for name, folder in folders.items() for release in folder["releases"] if (name, release) not in kept]
     needed = [folders[name]["releases"].get(release) or {} for name, release in kept]
-    known = {local_image(item["service"], item["image"]) for item in needed if item.get("image")} | set(used)
+    known = {local_image(item["service"], item["image"]) for item in needed if item.get("image") and item.get("service")} | set(used)
     gone = sorted(name for name in images if name.startswith(LOCAL_REGISTRY + "/") and name not in known)
     placed = {item[kind] for item in needed for kind in ("models", "files") if item.get(kind)}
     return {

@@ -96,7 +96,9 @@ def test_what_an_earlier_run_left_is_not_shown(tmp_path: Path, clock: Clock) -> 
     assert callback.Board(str(tmp_path), since=clock.now).plain(clock.now + 100) == []
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"label": "x", "done": "many", "total": 1, "started": 1, "now": 2, "finished": false}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", "[" * 100_000, '{"label": "x", "done": "many", "total": 1, "started": 1, "now": 2, "finished": false}']
+)
 def test_foreign_files_are_passed_over(tmp_path: Path, clock: Clock, content: str) -> None:
     (tmp_path / "foreign.json").write_text(content)
     (tmp_path / "notes.txt").write_text("hello")

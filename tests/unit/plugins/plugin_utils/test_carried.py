@@ -51,6 +51,14 @@ def test_pseudonyms_are_the_same_in_every_archive(tmp_path: Path) -> None:
     assert (tmp_path / "list.json").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"text-1": 5}', "[" * 100_000, "\xff"])
+def test_a_list_that_cannot_be_read_is_not_written_over(tmp_path: Path, text: str) -> None:
+    (tmp_path / "list.json").write_text(text, encoding="latin-1")
+    with pytest.raises(IntegrityError, match=r"list\.json: .*; put it back from a backup, or move it away"):
+        _carried.Pseudonyms(str(tmp_path / "list.json"), NAMES)
+    assert (tmp_path / "list.json").read_text(encoding="latin-1") == text
+
+
 def test_what_stays_keeps_its_names(tmp_path: Path) -> None:
     source = packed(tmp_path / "in", {"summary.txt": TEXT.encode()})
     _carried.remade(source, str(tmp_path / "out"), "stay", Mask([b"vaultword"]), None, 10**6)

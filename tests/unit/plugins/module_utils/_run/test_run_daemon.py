@@ -44,7 +44,7 @@ def test_what_the_engine_must_do(want: dict[str, t.Any], apply: str) -> None:
     assert daemon.apply({"debug": False}, want) == apply
 
 
-@pytest.mark.parametrize("data", [b"{", b"[]", b"1", b"\xff"])
+@pytest.mark.parametrize("data", [b"{", b"[]", b"1", b"\xff", b"[" * 100_000])
 def test_a_file_that_the_engine_cannot_read_is_not_overwritten(data: bytes) -> None:
     with pytest.raises(InputError, match="daemon.json: not"):
         daemon.parse(data, "daemon.json")

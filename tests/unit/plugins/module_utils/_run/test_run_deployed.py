@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
 
 HEX = "a" * 64
@@ -41,6 +43,16 @@ def test_damaged_release_files_are_not_complete(tmp_path: Path) -> None:
     assert (found["current"], found["previous"], found["source"], found["proven"]) == (None, None, None, None)
     (tmp_path / "containers" / "x" / "proven.json").write_text('{"spec": "0123456789abcdef"}')
     assert deployed.containers(str(tmp_path))["x"]["proven"] == "0123456789abcdef"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "\xff", "[" * 100_000, '{"release": {"id": 1}, "spec": 5}'])
+@pytest.mark.parametrize("name", ["source.json", "proven.json", "former.json", "rollback.json", "releases/a/release.json"])
+def test_a_file_that_says_nothing_readable_counts_as_none(tmp_path: Path, name: str, text: str) -> None:
+    folder = tmp_path / "containers" / "x"
+    (folder / "releases" / "a").mkdir(parents=True)
+    (folder / name).write_text(text, encoding="latin-1")
+    found = deployed.containers(str(tmp_path))["x"]
+    assert (found["former"], found["releases"]["a"]["complete"], found["current"]) == (None, False, None)
 
 
 def test_a_release_without_license_is_whole_without_one(tmp_path: Path) -> None:

@@ -60,6 +60,13 @@ def test_an_error_carries_the_engines_words(fake: FakeEngine) -> None:
         Engine(fake.path).info()
 
 
+@pytest.mark.parametrize("answer", [b"<html>", b"[" * 100_000, b"\xff"])
+def test_an_answer_that_is_no_json_is_an_error(fake: FakeEngine, answer: bytes) -> None:
+    fake.answers["/info"] = (200, answer)
+    with pytest.raises(RemoteError, match="/info with something that is not JSON"):
+        Engine(fake.path).info()
+
+
 def test_what_is_not_there_is_none(fake: FakeEngine) -> None:
     engine = Engine(fake.path)
     assert engine.image("azure-ai.invalid/x:1") is None

@@ -71,7 +71,7 @@ def test_a_sign_of_life_is_told(tmp_path: Path) -> None:
     assert lock.quiet(str(tmp_path)) < 60, "taking it again is a sign of life"
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "\0", '{"who": 1}'])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "\0", '{"who": 1}', "[" * 100_000])
 def test_an_unreadable_lock_is_still_a_lock(tmp_path: Path, text: str) -> None:
     (tmp_path / "lock").write_text(text)
     with pytest.raises(lock.HeldError, match="held by somebody"):

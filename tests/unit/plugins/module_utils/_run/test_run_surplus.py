@@ -57,6 +57,12 @@ def test_what_another_container_needs_or_has_stays() -> None:
     assert sha(b"mr1") not in result["models"]
 
 
+def test_a_release_that_says_nothing_readable_stops_nothing() -> None:
+    broken = folder("r4", "r3")
+    broken["releases"]["r4"], broken["releases"]["r3"] = {"complete": False}, {"image": sha(b"r3"), "complete": False}
+    assert found({"a": broken}, used=[name("r4"), name("r3")])["releases"] == [["a", "r1"], ["a", "r2"]]
+
+
 def test_what_is_staged_for_a_container_that_never_ran_stays() -> None:
     assert surplus.reason(found({"a": folder(None, None)})) is None
 
