@@ -43,6 +43,9 @@ options:
         description: A key of it.
         type: str
         default: ""
+      license_lifetime_days:
+        description: How many days its licenses last, as declared.
+        type: raw
   files_root:
     description: Folder that declared files lie in.
     type: path
@@ -311,6 +314,7 @@ def argument_spec() -> dict[str, t.Any]:
         "name": {"type": "str", "required": True},
         "endpoint": {"type": "str", "default": ""},
         "api_key": {"type": "str", "default": "", "no_log": True},
+        "license_lifetime_days": {"type": "raw"},
     }
     return {
         "containers": {"type": "list", "elements": "dict", "required": True},

@@ -219,6 +219,7 @@ class LicenseDownload:
 
     def run(self, check_mode: bool) -> dict[str, t.Any]:
         """What the module answers."""
+        online.days(self.params["lifetime_days"])  # before an hour of models is downloaded in vain
         files = filesets.collect(self._found(), None)
         have = self._held(self.params["vault_id"])
         declared = None if have is None else self._declared(have)
@@ -226,7 +227,7 @@ class LicenseDownload:
         if reason is None and have is not None and declared is not None:
             return self._kept(have, declared, models_digest(files) if files else None, check_mode)
         if self.licensed:
-            vault.check_password_file(self.params["vault_password_file"])  # before an hour of models is downloaded in vain
+            vault.check_password_file(self.params["vault_password_file"])  # likewise
         source = self._elsewhere() if self.licensed else None
         way = f"encrypted again from the vault of {source[0]}" if source else "downloaded" if self.licensed else "bound"
         if check_mode:

@@ -8,13 +8,16 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import online, sizes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.entries import licensed
 
 OLDEST_ENGINE = (20, 10)
+_ENDPOINT = re.compile(r"https?://[^\s/]+(/\S*)?$")
 UNPACKED = 2.5  # an image in an engine against its packed layers, by experience
 
 Json = t.Mapping[str, t.Any]
@@ -27,10 +30,10 @@ def name_of(container: Json) -> str:
 
 
 def account_problems(containers: t.Sequence[Json], accounts: t.Mapping[str, Json]) -> list[str]:
-    """Resources that are named and not declared, or without endpoint or key, a line each.
+    """Resources that are named and not declared, that lack endpoint or key, or have something else in their place, a line each.
 
     :param containers: as the lookup containers gives them with entries
-    :param accounts: azure_ai_resources: endpoint and api_key by name
+    :param accounts: azure_ai_resources: endpoint, api_key and perhaps license_lifetime_days by name
     """
     return [problem for container in containers for problem in _container_accounts(container, accounts)]
 
@@ -42,11 +45,18 @@ def _container_accounts(container: Json, accounts: t.Mapping[str, Json]) -> t.It
     if online.uses_model_account(container["entry"]) and container["options"].get("model_resource"):
         names["model_resource"] = container["options"]["model_resource"]
     for kind, name in names.items():
-        lacks = [key for key in ("endpoint", "api_key") if not (accounts.get(name) or {}).get(key)]
+        account = accounts.get(name) or {}
+        lacks = [key for key in ("endpoint", "api_key") if not account.get(key)]
         if name not in accounts:
             yield f"{name_of(container)}: {kind} {name} is not in azure_ai_resources; add it to the connected layer"
         elif lacks:
             yield f"{name_of(container)}: {kind} {name} has no {' and no '.join(lacks)}; set it in azure_ai_resources of the connected layer"
+        elif not _ENDPOINT.match(str(account["endpoint"])):
+            yield f"{name_of(container)}: {kind} {name}: its endpoint is not an address; write it like https://{name}.cognitiveservices.azure.com"
+        try:
+            online.days(account.get("license_lifetime_days"))
+        except InputError as exc:
+            yield f"{name_of(container)}: {kind} {name}: {exc.problem}; {exc.way_out}"
 
 
 def machine(have: Json, containers: t.Sequence[Json], allow_small: bool = False) -> Found:

@@ -19,6 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run import sizes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.entries import flat
 
 DEFAULT_TIME_LIMIT = 900  # seconds; what field kits grant a license download
+_MOST_DAYS = 36500  # a hundred years: more is a slip of the fingers
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_.]*)\}")
 
 
@@ -252,6 +253,20 @@ def check_paths(settings: t.Mapping[str, str], root: str, present: t.Iterable[st
                 raise RemoteError(
                     f"setting {name}", f"names {item}, which was not downloaded", "run it again; if it stays, adapt `capture` in the catalog entry"
                 )
+
+
+def days(value: t.Any) -> int | None:
+    """The days that a license lasts, None where nobody declared them.
+
+    :raises InputError: something else than a number of days that a calendar holds.
+    """
+    if value is None:
+        return None
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 0 < int(text) <= _MOST_DAYS):
+        problem = f"license_lifetime_days {text[:20]!r} is not a whole number from 1 to {_MOST_DAYS}"
+        raise InputError("license", problem, "write what Microsoft told you, or leave it out")
+    return int(text)
 
 
 def expiry(downloaded: str | None, lifetime_days: int | None) -> str | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import typing as t
 
 import pytest
 from hypothesis import given
@@ -228,6 +229,13 @@ class TestCheckPaths:
     def test_a_path_that_did_not_come_is_named(self) -> None:
         with pytest.raises(RemoteError, match="setting MODELS: names /m/b, which was not downloaded"):
             online.check_paths({"MODELS": "/m/a,/m/b"}, "/m", ["a/w.bin"])
+
+
+@pytest.mark.parametrize("value", ["many", -4, 0, "", [], True, 1.5, "³", 10**9, "9" * 5000])
+def test_a_lifetime_is_a_number_of_days(value: t.Any) -> None:
+    with pytest.raises(InputError, match=r"license_lifetime_days .* is not a whole number from 1 to 36500; write what Microsoft told you"):
+        online.days(value)
+    assert (online.days(None), online.days("30"), online.days(36500)) == (None, 30, 36500)
 
 
 def test_expiry_is_a_whole_day_or_unknown() -> None:
