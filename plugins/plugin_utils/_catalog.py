@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import typing as t
 
 import yaml
@@ -78,6 +79,10 @@ def faults(entry: Entry) -> list[str]:
         return found
     found = [f"options use {keyword}, which is not checked here" for keyword in schema.unknown_keywords(entry["options"])]
     known = entry["options"].get("properties", {})
+    found += [fault for name, item in known.items() for fault in _pattern_faults(f"options.properties.{name}.pattern", item.get("pattern"))]
+    found += [
+        fault for name, item in known.items() for fault in _pattern_faults(f"options.properties.{name}.items.pattern", item.get("items", {}).get("pattern"))
+    ]
     asked = [name for variant in entry.get("variants", ()) for name in (*variant.get("when", ()), *variant.get("given", ()))]
     found += [f"a variant asks for option {name}, which is none" for name in asked if name not in known]
     named = [(kind, item) for form in (entry, *entry.get("variants", ())) for kind in ("needs", "files") for item in form.get(kind, ()) if _stray(item, known)]
@@ -86,6 +91,15 @@ def faults(entry: Entry) -> list[str]:
         for options in _entries.combinations(entry):
             found += _form_faults(_entries.resolved(entry, options))
     return list(dict.fromkeys(found))
+
+
+def _pattern_faults(where: str, pattern: str | None) -> list[str]:
+    """Why a pattern is none; better told here than by a download that has run for an hour."""
+    try:
+        re.compile(pattern or "")
+    except re.error as exc:
+        return [f"{where} is not a regular expression ({exc})"]
+    return []
 
 
 def _stray(item: Entry, known: Entry) -> bool:
@@ -104,6 +118,9 @@ def _form_faults(entry: Entry) -> list[str]:
             found.append("no online step produces a license")
     if any("models" in step["produces"] for step in entry["online"]) and "models" not in entry["mounts"]:
         found.append("an online step produces models, but mounts.models is missing")
+    found += _pattern_faults("tag_pattern", entry.get("tag_pattern"))
+    captures = [(step["name"], name, pattern) for step in entry["online"] for name, pattern in step.get("capture", {}).items()]
+    found += [fault for step, name, pattern in captures for fault in _pattern_faults(f"online step {step}: capture of {name}", pattern)]
     announced = {name for step in entry["online"] for name in step.get("capture", {})}
     return found + [f"offline.captured names {name}, which no online step captures" for name in entry["offline"].get("captured", []) if name not in announced]
 

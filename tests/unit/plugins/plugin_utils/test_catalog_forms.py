@@ -22,6 +22,13 @@ GROUP: dict[str, t.Any] = {
 }
 
 
+STEP = {"name": "license", "settings": {}, "produces": ["license"]}
+
+
+def option(found: t.Any) -> dict[str, t.Any]:
+    return {"type": "object", "properties": {"x": found}}
+
+
 def sentiment(**change: t.Any) -> dict[str, t.Any]:
     return {"sentiment": change}
 
@@ -41,6 +48,16 @@ def sentiment(**change: t.Any) -> dict[str, t.Any]:
         ),
         ({"group": {**GROUP, "members": [*GROUP["members"], {"name": "c", "service": "tea"}]}}, "group: member c is a tea, which is no service"),
         ({"group": {**GROUP, "members": [*GROUP["members"], {"name": "c", "service": "group"}]}}, "group: member c is a group, which is no service"),
+        (sentiment(tag_pattern="("), "sentiment: tag_pattern is not a regular expression (missing )"),
+        (sentiment(options=GPU, variants=[{"when": {"gpu": True}, "tag_pattern": "["}]), "sentiment: tag_pattern is not a regular expression"),
+        (sentiment(options=option({"pattern": "*"})), "sentiment: options.properties.x.pattern is not a regular expression (nothing to repeat"),
+        (sentiment(options=option({"items": {"pattern": "("}})), "sentiment: options.properties.x.items.pattern is not a regular expression"),
+        (sentiment(online=[{**STEP, "capture": {"MODELS": "("}}]), "sentiment: online step license: capture of MODELS is not a regular expression"),
+        (sentiment(options=option(5)), "sentiment: options.properties.x is 5, not of type object"),
+        (sentiment(options=option({"type": "text"})), "sentiment: options.properties.x.type is 'text', not one of string"),
+        (sentiment(options=option({"enum": "ab"})), "sentiment: options.properties.x.enum is 'ab', not of type array"),
+        (sentiment(options=option({"items": [1]})), "sentiment: options.properties.x.items is [1], not of type object"),
+        (sentiment(options=option({"minLength": "1"})), "sentiment: options.properties.x.minLength is '1', not of type integer"),
         ({"half": {"title": "x", "options": {"type": "object", "properties": {}}, "sources": ["x"]}}, "half: repository is missing"),
     ],
 )
