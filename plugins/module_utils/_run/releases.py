@@ -144,7 +144,7 @@ def switch_reason(root: str, container: str, identity: str, compose: str | None,
     current = deployed.link(folder, "current")
     if current != identity:
         return f"{current or 'none'} -> {identity}"
-    for path, text in _laid(folder, compose, config):
+    for path, text, _mode in _laid(folder, compose, config):
         if not _holds(path, text):
             return f"{os.path.relpath(path, folder)} changes"
     return None
@@ -177,9 +177,9 @@ def switch(
         elif previous != CURRENT and os.path.lexists(os.path.join(folder, "previous")):
             os.unlink(os.path.join(folder, "previous"))
         _link(folder, "current", identity)
-    for path, text in _laid(folder, compose, config):
+    for path, text, mode in _laid(folder, compose, config):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        write_bytes(path, text.encode("utf-8"), 0o644)
+        write_bytes(path, text.encode("utf-8"), mode)
     fsync_folder(folder)
 
 
@@ -191,14 +191,14 @@ def _present(folder: str) -> list[str]:
     return [path for path in found if os.path.isdir(path)]
 
 
-def _laid(folder: str, compose: str | None, config: Config) -> list[tuple[str, str]]:
-    """(path, text) of the files that a switch leaves in the container's folder."""
-    found = [(os.path.join(folder, COMPOSE_FILE), compose)] if compose is not None else []
+def _laid(folder: str, compose: str | None, config: Config) -> list[tuple[str, str, int]]:
+    """(path, text, mode) of the files that a switch leaves in the container's folder. Settings may be secret; config files are for the image's user."""
+    found = [(os.path.join(folder, COMPOSE_FILE), compose, 0o600)] if compose is not None else []
     for item in config:
         path = os.path.join(folder, CONFIG_FOLDER, os.path.basename(item["source"]))
         if path != os.path.normpath(item["source"]) or not _PART.fullmatch(os.path.basename(path)):
             raise InputError(f"file {item['source']}", f"not in {os.path.join(folder, CONFIG_FOLDER)}", "plan again")
-        found.append((path, item["text"]))
+        found.append((path, item["text"], 0o644))
     return found
 
 

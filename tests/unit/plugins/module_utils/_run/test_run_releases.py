@@ -77,6 +77,7 @@ def test_switch_roll_back_and_again(tmp_path: Path) -> None:
     assert (folder / "current" / "release.json").is_file()
     assert (folder / "output" / "records").read_text() == "1000"
     assert (folder / "compose.yml").read_text() == "c"
+    assert (folder / "compose.yml").stat().st_mode & 0o777 == 0o600, "a setting may be a secret"
 
 
 def test_output_changes_hands_with_the_images_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
