@@ -229,6 +229,8 @@ def _license(spec: Spec, facts: Facts, options: Options, target: Json) -> tuple[
     name = license_name(spec)
     if options["license"] == "claim":
         return _claimed(target, name, _claim(name, str(options["sizes"]["license"]), options, _labels(spec, facts)))
+    if not target["readOnly"]:
+        raise InputError(f"license of container {spec['name']}", "its service wants to write beside it, which no Secret bears", "set kubernetes_license: claim")
     # Readable by the group that fsGroup gives the files to, and by nobody else.
     return {"name": "license", **target}, {"name": "license", "secret": {"secretName": name, "defaultMode": 0o440}}, None
 

@@ -28,6 +28,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deploy
 COMPOSE_FILE = "compose.yml"
 OUTPUT = "output"
 OUTPUT_MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP
+OPEN_LICENSE = stat.S_IRWXU  # of the folder with a license, where the service writes beside it
 OPEN_MODE = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO  # of a folder in which users of several images write
 OWNER_FILE = "owner.json"
 CONFIG_FOLDER = "config"
@@ -86,7 +87,8 @@ def stage(
         raise InputError(f"license file {record.license_file!r}", "not a plain file name", "build the bundle again")
     if record.license is not None and not license_data:
         raise MissingError(f"container {container}", "its license is empty", "bundle it again")
-    for path in written(root, container, folders):
+    folders_written = written(root, container, folders)
+    for path in folders_written:
         make_folder(path, owner)
     if os.path.isdir(os.path.join(folder, OUTPUT)):
         mark_output(folder)
@@ -95,7 +97,8 @@ def stage(
         shutil.rmtree(target)  # torn by an earlier run
     os.makedirs(target, exist_ok=True)
     if record.license is not None:
-        _lay_license(os.path.join(target, "license"), record.license_file, license_data or b"", owner)
+        place = os.path.join(target, "license")
+        _lay_license(place, record.license_file, license_data or b"", owner, OPEN_LICENSE if place in folders_written else 0o500)
         # Only of this license: one that was exchanged or damaged later is laid down anew by the next stage.
         write_bytes(os.path.join(target, deployed.SEAL_FILE), f"{Digest.of(license_data or b'').hex}\n".encode("ascii"), 0o600)
     else:
@@ -170,6 +173,8 @@ def switch(
     for path in _present(folder) if folders is None else written(root, container, folders):
         make_folder(path, owner)
         _hand_over(path, owner, shared=not path.startswith(folder + os.sep))
+        if path == os.path.join(folder, "releases", identity, "license"):
+            os.chmod(path, OPEN_LICENSE)  # it may have been staged before its service was known to write there
     if current != identity:
         before = current if previous == CURRENT else previous
         if before is not None and os.path.isdir(os.path.join(folder, "releases", before)):
@@ -202,15 +207,16 @@ def _laid(folder: str, compose: str | None, config: Config) -> list[tuple[str, s
     return found
 
 
-def _lay_license(folder: str, name: str, data: bytes, owner: Owner) -> None:
+def _lay_license(folder: str, name: str, data: bytes, owner: Owner, mode: int) -> None:
     """The license alone in its folder. A folder that is there stays, as a running container has it mounted."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
-    for other in set(os.listdir(folder)) - {name}:
-        os.unlink(os.path.join(folder, other))
+    for other in sorted(set(os.listdir(folder)) - {name}):
+        stray = os.path.join(folder, other)
+        shutil.rmtree(stray) if os.path.isdir(stray) and not os.path.islink(stray) else os.unlink(stray)
     write_bytes(path, data, 0o400)
     os.chown(path, *owner)
-    os.chmod(folder, 0o500)
+    os.chmod(folder, mode)
     os.chown(folder, *owner)
 
 

@@ -123,7 +123,8 @@ def _mounts(entry: Entry, declaration: Declaration, release: Release, root: str)
     folder = container_folder(root, name)
     mounts = []
     if release.license is not None:
-        mounts.append({"source": f"{folder}/releases/{release.id}/license", "target": _place(places, "license", name), "read_only": True})
+        read_only = entry["hardening"].get("read_only_license", True)
+        mounts.append({"source": f"{folder}/releases/{release.id}/license", "target": _place(places, "license", name), "read_only": read_only})
     if "output" in places:
         mounts.append({"source": f"{folder}/output", "target": places["output"], "read_only": False})
     if release.models is not None:

@@ -129,6 +129,8 @@ def test_only_results_records_and_state_are_written(command: Json) -> None:
     entry, _declaration, found = rendered(command)
     writable = {target for target, read_only in targets(found.get("mount", [])).items() if not read_only}
     assert writable == {entry["mounts"][name] for name in ("output", "shared") if name in entry["mounts"]} | set(entry.get("state", ()))
+    reasoned = {entry["mounts"].get(kind) for kind in DATA["read_only"]} | {item["mount"] for item in entry.get("files", ())}
+    assert set(targets(found.get("mount", []))) - writable <= reasoned | {item["target"] for item in entry.get("config", ())}
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if "online" in command], ids=label)
@@ -156,7 +158,7 @@ def test_every_service_is_held_against_its_page() -> None:
 
 
 def test_every_reason_is_a_sentence() -> None:
-    told = [reason for kind in ("ours", "ours_online", "left_out") for reason in DATA[kind].values()]
+    told = [reason for kind in ("ours", "read_only", "ours_online", "left_out") for reason in DATA[kind].values()]
     for command in COMMANDS:
         told += [command["wrong"]] if "wrong" in command else []
         told += [reason for kind in command.get("ours", {}).values() for reason in kind.values()]

@@ -106,6 +106,15 @@ def test_the_license_may_lie_in_a_claim() -> None:
     assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi" and "storageClassName" not in claim["spec"]
 
 
+def test_a_license_beside_which_the_service_writes_is_no_secret() -> None:
+    written = value()
+    written["mounts"][0]["read_only"] = False
+    with pytest.raises(InputError, match="license of container sent-en: .* set kubernetes_license: claim"):
+        made(written)
+    mounts = pod(made(written, license="claim"))["containers"][0]["volumeMounts"]
+    assert [mount.get("readOnly", False) for mount in mounts if mount["mountPath"] == "/license"] == [False]
+
+
 def test_root_is_said_to_be_root() -> None:
     context = pod(made(facts={"user": {"uid": 0, "gid": 0}}))["securityContext"]
     assert (context["runAsUser"], context["runAsNonRoot"]) == (0, False)

@@ -61,6 +61,19 @@ def test_a_torn_staging_is_not_complete_and_begins_again(tmp_path: Path, monkeyp
     assert (tmp_path / "containers" / "sent-en" / "source.json").read_text() == source, "the output is who it was"
 
 
+def test_a_license_folder_that_the_service_writes_into(tmp_path: Path) -> None:
+    root, place = str(tmp_path), f"sent-en/releases/{ONE['id']}/license"
+    folder = tmp_path / "containers" / place
+    releases.stage(root, "sent-en", ONE, b"license", ME, ["sent-en/output", place])
+    assert (folder.stat().st_mode & 0o777, (folder / "license.dat").stat().st_mode & 0o777) == (0o700, 0o400)
+    (folder / "made" / "by").mkdir(parents=True)
+    assert releases.stage_reason(root, "sent-en", ONE, ["sent-en/output", place]) is None
+    stage(tmp_path, ONE)
+    assert (folder.stat().st_mode & 0o777, [path.name for path in folder.iterdir()]) == (0o500, ["license.dat"])
+    releases.switch(root, "sent-en", ONE["id"], "c", (), ["sent-en/output", place])
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_switch_roll_back_and_again(tmp_path: Path) -> None:
     folder = stage(tmp_path, ONE)
     stage(tmp_path, TWO)

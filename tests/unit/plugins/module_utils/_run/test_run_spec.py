@@ -40,6 +40,16 @@ def test_a_container_in_full() -> None:
     assert found["log"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
 
 
+def test_a_service_may_write_beside_its_license() -> None:
+    image = Image(b"x")
+    entry = {**CATALOG["sentiment"], "hardening": {"read_only_license": False}}
+    found = spec(entry, declaration(image=image), Release.load(release(image)), "/srv/ai")
+    place = f"sent-en/releases/{found['labels']['airgap.azure_ai.release']}/license"
+    assert found["mounts"][0] == {"source": f"/srv/ai/containers/{place}", "target": "/license", "read_only": False}
+    assert writable(found, "/srv/ai") == [place, "sent-en/output"]
+    assert found["labels"][SPEC_LABEL] != made()["labels"][SPEC_LABEL], "a rollout starts it anew"
+
+
 def test_models_and_captured_settings() -> None:
     found = made("text_translation", MODELS, {"MODELS": "/usr/local/models/a", "TRANSLATORSYSTEMCONFIG": "/c", "OTHER": "no"})
     assert found["mounts"][2] == {"source": "/srv/ai/models/" + "c" * 64, "target": "/usr/local/models", "read_only": True}
