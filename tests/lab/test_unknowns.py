@@ -26,7 +26,7 @@ RUNNING: dict[str, dict[str, str]] = {
     "month-empty": {"SIM_EMPTY_MONTH": "empty"},
     "month-zero": {"SIM_EMPTY_MONTH": "zero"},
     "month-204": {"SIM_EMPTY_MONTH": "204"},
-    "unpadded": {"SIM_UNPADDED": "only"},
+    "unpadded": {"SIM_UNPADDED": "only", "SIM_METER_INNER": "count"},
     "both-spellings": {"SIM_UNPADDED": "both"},
     "local-months": {"SIM_MONTH_ZONE": "local", "TZ": "Pacific/Kiritimati"},
     "instance-sum": {"SIM_SUM": "instance"},
@@ -34,25 +34,27 @@ RUNNING: dict[str, dict[str, str]] = {
     "starts-empty": {"SIM_PARTIAL_WHILE_STARTING": "empty", "SIM_READY_AFTER": "3"},
     "starts-partial": {"SIM_PARTIAL_WHILE_STARTING": "partial", "SIM_READY_AFTER": "3"},
     "binary-records": {"SIM_RECORDS": "binary"},
-    "record-files": {"SIM_RECORDS": "files"},
+    "record-files": {"SIM_RECORDS": "files", "SIM_CLOCK": "far_future"},
     "bound-license": {"SIM_BINDING": "first_host"},
     "strict-clock": {"SIM_CLOCK": "before_issue"},
     "any-cpu": {"SIM_CPU": "all"},
-    "writes-anywhere": {"SIM_NEEDS": "writable_root"},
+    "writes-anywhere": {"SIM_NEEDS": "writable_root", "SIM_CPU": "off"},
 }
 # How a download ends and what it leaves.
 DOWNLOADS: dict[str, dict[str, str]] = {
-    "stays": {"SIM_AFTER_DOWNLOAD": "stay"},
+    "stays": {"SIM_AFTER_DOWNLOAD": "stay", "SIM_REDOWNLOAD": "overwrite", "SIM_LICENSE_NAME": "license.lic"},
     "refuses-again": {"SIM_REDOWNLOAD": "refuse"},
     "other-name": {"SIM_LICENSE_NAME": "5a72fa7c.key", "SIM_LICENSE_FORMAT": "binary"},
 }
 # How a license that does not serve is refused: settings of the container, a word of what is told.
 REFUSALS: dict[str, dict[str, str]] = {
-    "expired-start": {"SIM_EXPIRED": "refuse_start", "SIM_NOW": "2031-01-01T00:00:00"},
+    "expired-start": {"SIM_EXPIRED": "refuse_start", "SIM_NOW": "2031-01-01T00:00:00", "SIM_REFUSAL_EXIT": "255"},
+    "expired-stop": {"SIM_EXPIRED": "stop", "SIM_NOW": "2031-01-01T00:00:00", "SIM_REFUSAL_EXIT": "134"},
     "expired-unready": {"SIM_EXPIRED": "unready", "SIM_NOW": "2031-01-01T00:00:00"},
     "expired-silent": {"SIM_NOW": "2031-01-01T00:00:00", "SIM_REFUSAL_TEXT": "silent", "SIM_REFUSAL_EXIT": "0"},
     "expired-status": {"SIM_NOW": "2031-01-01T00:00:00", "SIM_REFUSAL_TEXT": "status", "SIM_REFUSAL_EXIT": "139"},
     "clock-behind": {"SIM_CLOCK": "before_issue", "SIM_NOW": "2020-01-01T00:00:00"},
+    "other-host": {"SIM_BINDING": "download_host"},
 }
 
 
@@ -130,8 +132,9 @@ def test_a_restarted_container_goes_on_where_it_was(unknowns: dict[str, int]) ->
 
 
 def test_a_license_is_kept_under_the_name_it_came_with(unknowns: dict[str, int]) -> None:
-    found = inside(settings.host("text-1").container, "ls", "/var/lib/azure-ai/containers/other-name/current/license/")
-    assert found == "5a72fa7c.key"
+    folders = {name: f"/var/lib/azure-ai/containers/{name}/current/license/" for name in ("other-name", "stays")}
+    found = {name: inside(settings.host("text-1").container, "ls", folder) for name, folder in folders.items()}
+    assert found == {"other-name": "5a72fa7c.key", "stays": "license.lic"}
 
 
 @pytest.mark.parametrize("name", REFUSALS)
