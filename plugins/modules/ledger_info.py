@@ -256,21 +256,20 @@ def look(params: dict) -> dict:
     site, by, as_of = params["site"], params["by"], params.get("as_of")
     _check(params)
     with schema.Database(params["url"]).read() as connection:
-        result = summary.accounts(connection, site, as_of)
-        covered = summary.coverage(connection, site, as_of)
-        looks = summary.seen(connection, site, as_of)
-        closed = summary.closed_months(connection, site, as_of)
+        looks = summary.looks_of(connection, site, as_of)
+        result = summary.accounts(connection, site, as_of, looks)
+        covered = summary.coverage(connection, site, as_of, looks)
         entered = summary.adjustments(connection, site, as_of)
         problems = _problems(connection, params["anchors"]) if params["verify"] else []
         heads = ledger.heads(connection)
         ledgers = summary.ledgers(connection, site, as_of)
     shown, forged = _signed(entered, params)
     return {
-        "totals": totals.with_state(summary.grouped(result.parts, by), result.parts, by, looks, closed),
+        "totals": totals.with_state(summary.grouped(result.parts, by), result.parts, by, looks.seen, looks.closed),
         "adjustments": shown,
         "adjusted": totals.adjusted(result.parts, entered, by),
         "coverage": covered,
-        "expected": totals.missing(params.get("expected") or (), looks, site or ""),
+        "expected": totals.missing(params.get("expected") or (), looks.seen, site or ""),
         "findings": [finding._asdict() for finding in result.findings] + summary.silent(covered),
         "verified": not problems + forged if params["verify"] else None,
         "problems": problems + forged,

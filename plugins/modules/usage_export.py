@@ -225,8 +225,9 @@ def _state(connection: object, params: dict) -> dict:
     if "releases" not in told:
         told["releases"] = state.bound(summary.running(connection, site), held(params["store"]))
     if "findings" not in told:
-        found = summary.accounts(connection, site)
-        told["findings"] = [finding._asdict() for finding in found.findings] + summary.silent(summary.coverage(connection, site))
+        looks = summary.looks_of(connection, site)
+        found = summary.accounts(connection, site, looks=looks).findings
+        told["findings"] = [finding._asdict() for finding in found] + summary.silent(summary.coverage(connection, site, looks=looks))
     return state.compose(site, params["detail"], COLLECTION, {**FORMATS, "ledger": len(schema.MIGRATIONS)}, told["releases"], told["findings"])
 
 

@@ -58,7 +58,7 @@ class Chain:
 
     def __init__(self, connection: t.Any, table: t.Any, columns: tuple[str, ...], site: str) -> None:
         self._connection, self._name, self._site = connection, table.name, site
-        head = connection.execute(sa.select(table.c.seq, table.c.hash).where(table.c.site == site).order_by(table.c.seq.desc()).limit(1)).first()
+        head = connection.execute(_last(table, site)).first()
         self.seq: int = head[0] if head else 0
         self._hash: str = head[1] if head else GENESIS
         lost = _begun(connection, site).get(table.name)
@@ -192,7 +192,8 @@ class Appender:
             self._last.clear()
             self._series.clear()
         rows = [row for look, anew, reading, base in fresh for row in self._values(look, anew, reading, base)]
-        self._remember({row[1] for row in rows} - self._last.keys())
+        # Not by subtracting the keys, which would walk over all that is remembered.
+        self._remember({row[1] for row in rows if row[1] not in self._last})
         for look, series, anew, base, service, meter, reading, extra in rows:
             source, reporter, _service, container, release, resource = base.values()
             quantity, billed = meter["quantity"], meter["billed_unit"]
@@ -308,15 +309,26 @@ def stamp(connection: t.Any, site: str, moment: t.Optional[str] = None) -> None:
 
 def heads(connection: t.Any, site: t.Optional[str] = None) -> dict[str, dict[str, dict[str, t.Any]]]:
     """Head of each chain: ``{site: {table: {"seq", "hash"}}}``, what an anchor outside should hold."""
-    found = tables()
     result: dict[str, dict[str, dict[str, t.Any]]] = {}
-    for table, _columns in found.chained():
-        ends = sa.select(table.c.site, sa.func.max(table.c.seq).label("seq")).group_by(table.c.site)
-        newest = (ends if site is None else ends.where(table.c.site == site)).subquery()
-        query = sa.select(table.c.site, table.c.seq, table.c.hash).join(newest, sa.and_(table.c.site == newest.c.site, table.c.seq == newest.c.seq))
-        for where, seq, digest in connection.execute(query):
-            result.setdefault(where, {})[table.name] = {"seq": seq, "hash": digest}
+    for table, _columns in tables().chained():
+        for where in sites(connection, table) if site is None else [site]:
+            row = connection.execute(_last(table, where)).first()
+            if row is not None:
+                result.setdefault(where, {})[table.name] = {"seq": row[0], "hash": row[1]}
     return result
+
+
+def sites(connection: t.Any, table: t.Any) -> t.Iterator[str]:
+    """Every site that a chained table has rows of, in order; from one to the next by the index, as ``DISTINCT`` would walk over all rows."""
+    site = connection.execute(sa.select(sa.func.min(table.c.site))).scalar()
+    while site is not None:
+        yield site
+        site = connection.execute(sa.select(sa.func.min(table.c.site)).where(table.c.site > site)).scalar()
+
+
+def _last(table: t.Any, site: str) -> t.Any:
+    """Query for seq and hash of the last row of a chain, which an aggregate would look for among all rows of the site."""
+    return sa.select(table.c.seq, table.c.hash).where(table.c.site == site).order_by(table.c.seq.desc()).limit(1)
 
 
 def holds(connection: t.Any, name: str, site: str, head: t.Mapping[str, t.Any]) -> bool:

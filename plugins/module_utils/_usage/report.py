@@ -44,11 +44,12 @@ def build(
     :param since: heads that an earlier report found in order; only what came after them is checked then
     :raises InputError: a commitment is not as documented.
     """
-    result = summary.accounts(connection, site)
+    looks = summary.looks_of(connection, site)
+    result = summary.accounts(connection, site, looks=looks)
     known = fleet.known(connection, site)
     parts = fleet.parts(result.parts, known)
     used = _used(parts)
-    covered = [_seen(row, used) for row in summary.coverage(connection, site)]
+    covered = [_seen(row, used) for row in summary.coverage(connection, site, looks=looks)]
     problems = ledger.verify(connection) if since is None else recheck.verify(connection, since)
     as_of = max((row["last_look"] for row in covered), default=None)
     day = today or datetime.date.fromisoformat((as_of or "2000-01-01")[:10])

@@ -115,6 +115,12 @@ class Counter:
             self._restored = False
             self.peak = self.last = value
             return
+        if value >= self.peak == self.last:
+            # The ordinary case: nothing ever fell, or what fell is settled.
+            for shares in (self._low, self._high):
+                _add(shares, share, _EXACT.subtract(value, self.peak))
+            self.peak = self.last = value
+            return
         grown = _EXACT.subtract(value, self.last) if value >= self.last else value
         if value >= self.peak:
             # The total is back where it was or higher: what looked like a new beginning was an incomplete answer.

@@ -46,10 +46,23 @@ _CHUNK = 500  # values in one IN list
 Text = t.Optional[str]
 
 
-def accounts(connection: t.Any, site: Text = None, as_of: Text = None) -> Result:
+class Looks(t.NamedTuple):
+    """What looks alone tell: ``seen`` of every scope, and months as ``closed_months`` has them, with those that had closed before they changed."""
+
+    seen: dict[findings.Scope, Seen]
+    closed: dict[tuple[str, str, str], dict[str, t.Any]]
+    reopened: list[Reopened]
+
+
+def looks_of(connection: t.Any, site: Text = None, as_of: Text = None) -> Looks:
+    """For ``accounts`` and ``coverage``, so that both do not walk over all looks."""
+    return Looks(seen(connection, site, as_of), *_histories(connection, site, as_of))
+
+
+def accounts(connection: t.Any, site: Text = None, as_of: Text = None, looks: t.Optional[Looks] = None) -> Result:
     """Everything the rules say about one site's readings, or all."""
     with _uncollected():
-        return _accounts(connection, site, as_of)
+        return _accounts(connection, site, as_of, looks or looks_of(connection, site, as_of))
 
 
 @contextlib.contextmanager
@@ -64,18 +77,16 @@ def _uncollected() -> t.Iterator[None]:
             gc.enable()
 
 
-def _accounts(connection: t.Any, site: Text, as_of: Text) -> Result:
+def _accounts(connection: t.Any, site: Text, as_of: Text, looks: Looks) -> Result:
     events = _events(connection, site, as_of)
-    looks = seen(connection, site, as_of)
-    latest = {place: item.answered_at for place, item in looks.items() if item.answered_at}
+    latest = {place: item.answered_at for place, item in looks.seen.items() if item.answered_at}
     spans: dict[tuple[str, str, str], tuple[str, str]] = {}
-    for (where, host, container, _scope), item in looks.items():
+    for (where, host, container, _scope), item in looks.seen.items():
         first, last = spans.get((where, host, container), (item.first_at, ""))
         spans[where, host, container] = (min(first, item.first_at), max(last, item.answered_at or ""))
     events = events._replace(spans=spans)
     result = account(_rows(connection, site, as_of, {place[3] for place in events.evidence}), latest, events)
-    reopened = _histories(connection, site, as_of)[1]
-    more = findings.of_looks(result, looks, reopened, events, _settled_places(connection, site, as_of))
+    more = findings.of_looks(result, looks.seen, looks.reopened, events, _settled_places(connection, site, as_of))
     return result._replace(findings=sorted([*result.findings, *more]))
 
 
@@ -94,7 +105,7 @@ def _rows(connection: t.Any, site: Text, as_of: Text, loud: t.Collection[str]) -
         same: dict[t.Any, t.Any] = {}  # names come again in every row: one of each is enough
         for chunk in _chunks(kept):
             query = sa.select(*[readings.c[name] for name in COLUMNS]).where(readings.c.site == where, readings.c.seq.in_(chunk))
-            full.extend(tuple([same.setdefault(value, value) for value in row]) for row in connection.execute(query))
+            full.extend(tuple([same.setdefault(value, value) for value in row]) for row in _stream(connection, query))
         full.sort(key=lambda row: (row[1], row[-1]))
         yield from (dict(zip(COLUMNS, row)) for row in full)
 
@@ -105,35 +116,30 @@ def turning_points(rows: t.Iterable[t.Sequence[t.Any]], every: t.Collection[str]
     :param rows: (seq, series, quantity, billed unit or None, host, container, resource) by seq; by series the database would have to seek each of a million
     :param every: series of which every row matters
     """
-    kept: list[int] = []
-    # Of each series: seq, quantity, units, host, container and resource of its last row, whether that was held back, whether all matter from now on.
-    runs: dict[str, list[t.Any]] = {}
-    for seq, series, quantity, billed, host, container, resource in rows:
-        run = runs.get(series)
-        if run is None:
-            runs[series] = [seq, quantity, billed, host, container, resource, False, series in every]
-            kept.append(seq)
-            continue
-        rising = _rises(run[1], quantity) and _rises(run[2], billed)
-        if rising and resource == run[5] and host == run[3] and container == run[4] and not run[7]:
-            run[6] = True
-        else:
-            if run[6]:
-                kept.append(run[0])
-            kept.append(seq)
-            run[3:] = (host, container, resource, False, run[7] or not rising)
-        run[0], run[1], run[2] = seq, quantity, billed
-    kept.extend(run[0] for run in runs.values() if run[6])
+    kept: set[int] = set()
+    last: dict[str, t.Sequence[t.Any]] = {}
+    every = set(every)
+    for row in rows:
+        seq, series, quantity, billed, host, container, resource = row
+        before = last.get(series)
+        last[series] = row
+        if before is not None and series not in every:
+            rising = (before[2] == quantity or _rises(before[2], quantity)) and (before[3] == billed or _rises(before[3], billed))
+            if rising and host == before[4] and container == before[5] and resource == before[6]:
+                continue
+            kept.add(before[0])
+            if not rising:
+                every.add(series)
+        kept.add(seq)
+    kept.update(row[0] for row in last.values())
     return sorted(kept)
 
 
 def _rises(before: Text, now: Text) -> bool:
     """Whether a decimal string is equal or larger; as text where that tells it, which is nearly always, and takes a third of the time."""
-    if before == now:
-        return True
     if before is None or now is None:
-        return False
-    return (len(now) == len(before) and now > before and "." not in now) or Decimal(now) >= Decimal(before)
+        return before is now
+    return (len(now) == len(before) and now >= before and "." not in now) or Decimal(now) >= Decimal(before)
 
 
 def _stream(connection: t.Any, query: t.Any) -> t.Iterable[t.Sequence[t.Any]]:
@@ -200,7 +206,7 @@ def seen(connection: t.Any, site: Text = None, as_of: Text = None) -> dict[findi
 
 def _sites(connection: t.Any, table: t.Any, site: Text) -> list[str]:
     """The one site, or every one that a table has rows of."""
-    return [site] if site else list(connection.execute(sa.select(table.c.site).distinct().order_by(table.c.site)).scalars())
+    return [site] if site else list(ledger.sites(connection, table))
 
 
 def grouped(parts: t.Iterable[Part], by: t.Sequence[str]) -> list[dict[str, t.Any]]:
@@ -214,9 +220,9 @@ def grouped(parts: t.Iterable[Part], by: t.Sequence[str]) -> list[dict[str, t.An
         chosen = [part for part in chosen if part.month == calendar.ALL or _where(part) not in whole]
     sums: dict[tuple[str, ...], tuple[Interval, Interval]] = {}
     for part in chosen:
-        key = tuple(getattr(part, name) for name in by)
-        quantity, units = sums.get(key, (NOTHING, NOTHING))
-        sums[key] = (quantity.plus(part.quantity), units.plus(part.units))
+        key = tuple([getattr(part, name) for name in by])
+        former = sums.get(key)
+        sums[key] = (part.quantity, part.units) if former is None else (former[0].plus(part.quantity), former[1].plus(part.units))
     return [
         {**dict(zip(by, key)), "quantity": pair(quantity), "units": pair(units)} for key, (quantity, units) in sorted(sums.items(), key=lambda item: item[0])
     ]
@@ -231,12 +237,6 @@ def plain(value: t.Any) -> str:
     """A Decimal without exponent and without trailing zeros."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def looks_summary(connection: t.Any, site: Text = None, as_of: Text = None) -> list[dict[str, t.Any]]:
-    """Per site, host, container and scope: ``answered_at`` of the last answer, ``outcome`` and ``reason`` of the last look, ``looked_at``."""
-    names = ("site", "host", "container", "scope", "outcome", "reason", "looked_at", "answered_at")
-    return [dict(zip(names, (*place, item.outcome, item.reason, item.looked_at, item.answered_at))) for place, item in seen(connection, site, as_of).items()]
 
 
 def running(connection: t.Any, site: Text = None) -> list[dict[str, str]]:
@@ -285,27 +285,28 @@ def _histories(connection: t.Any, site: Text, as_of: Text) -> tuple[dict[tuple[s
     return result, reopened
 
 
-def coverage(connection: t.Any, site: Text = None, as_of: Text = None) -> list[dict[str, t.Any]]:
+def coverage(connection: t.Any, site: Text = None, as_of: Text = None, looks: t.Optional[Looks] = None) -> list[dict[str, t.Any]]:
     """Per container: ``last_look``, ``last_answer`` (or None), ``problem`` of the last look at all time (or None), and ``months``.
 
     A month is ``closed``, ``open`` (answered, may still change) or the outcome of the last look when it never answered.
     """
-    closed = closed_months(connection, site, as_of)
+    looks = looks or looks_of(connection, site, as_of)
     result = []
-    for place, group in itertools.groupby(looks_summary(connection, site, as_of), key=lambda row: (row["site"], row["host"], row["container"])):
-        rows = list(group)
-        done = set(closed.get(place, {}).get("months", ()))
-        always = [row for row in rows if row["scope"] == calendar.ALL]
-        states = {
-            row["scope"]: "closed" if row["scope"] in done else "open" if row["answered_at"] else row["outcome"] for row in rows if row["scope"] != calendar.ALL
-        }
+    for place, group in itertools.groupby(looks.seen.items(), key=lambda item: item[0][:3]):
+        rows = {key[3]: item for key, item in group}
+        done = set(looks.closed.get(place, {}).get("months", ()))
+        always = rows.get(calendar.ALL)
         result.append(
             {
                 **dict(zip(("site", "host", "container"), place)),
-                "last_look": max(row["looked_at"] for row in rows),
-                "last_answer": max((row["answered_at"] for row in rows if row["answered_at"]), default=None),
-                "problem": next((f"{row['outcome'].replace('_', ' ')}: {row['reason']}" for row in always if row["outcome"] not in _ANSWERED), None),
-                "months": states,
+                "last_look": max(item.looked_at for item in rows.values()),
+                "last_answer": max((item.answered_at for item in rows.values() if item.answered_at), default=None),
+                "problem": f"{always.outcome.replace('_', ' ')}: {always.reason}" if always and always.outcome not in _ANSWERED else None,
+                "months": {
+                    scope: "closed" if scope in done else "open" if item.answered_at else item.outcome
+                    for scope, item in rows.items()
+                    if scope != calendar.ALL
+                },
             }
         )
     return result
