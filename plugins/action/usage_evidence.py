@@ -61,7 +61,7 @@ class Evidence:
                 raise InputError("usage_evidence", f"{name} is missing or not a line of text")
         names = [item["name"] if isinstance(item, dict) else item for item in args.get("containers") or []]
         self._host, self._write = args["host"], write
-        self._left = int(args.get("max_run", 256 * 1024 * 1024))
+        self._left = int(args.get("max_run", evidence.MAX_RUN))
         self._chunk = int(args.get("chunk", evidence.Limits.answer))
         self._passed = {key: value for key, value in args.items() if key not in _OWN}
         self._more = bool(names)

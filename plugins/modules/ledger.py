@@ -13,22 +13,14 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._ledger
 description:
   - Takes the files that M(airgap.azure_ai.usage_spool) left in a folder and appends a look for every endpoint and scope, whatever its
     outcome, and a reading for every value that is new in its series. One transaction holds all of it.
   - The database itself refuses to alter or remove rows, and every row is chained to the one before. The guide in C(docs/ledger.md) is normative.
   - Files that were appended move to C(done/) beside the spool, malformed ones and those of other sites to C(refused/).
   - The heads of the chain are written to the system's log as well, out of the reach of whoever can write to the database.
-requirements:
-  - SQLAlchemy >= 2.0 on the control node
-  - psycopg on the control node for PostgreSQL
 options:
-  url:
-    description:
-      - Path of an SQLite file, or a SQLAlchemy URL of SQLite or PostgreSQL. What is not there is made.
-      - A URL must not hold a password. Use C(~/.pgpass), the variable E(PGPASSFILE) or a certificate.
-    type: str
-    required: true
   site:
     description: Name of the site whose chain is appended to.
     type: str

@@ -14,15 +14,10 @@ author:
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
   - airgap.azure_ai._attributes.info
+  - airgap.azure_ai._ledger
 description:
   - Reads the usage ledger, applies the rules of C(docs/ledger.md) and walks its chain.
-requirements:
-  - SQLAlchemy >= 2.0 on the control node
 options:
-  url:
-    description: The ledger, as in M(airgap.azure_ai.ledger).
-    type: str
-    required: true
   site:
     description: Only this site. Default is every site that the ledger knows.
     type: str

@@ -13,23 +13,14 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._ledger.exchange
+  - airgap.azure_ai._ledger.site
+  - airgap.azure_ai._signers
 description:
   - For use that no container can report. What a person enters is signed, chained like readings, and shown apart from them everywhere.
   - An adjustment that says the same as one that is there is not entered again; say another O(reason) if it is another one.
   - The signature is verified before the row is appended, so nothing enters that headquarters could not verify.
-requirements:
-  - SQLAlchemy >= 2.0 on the control node
-  - ssh-keygen
 options:
-  url:
-    description: The ledger, as in M(airgap.azure_ai.ledger).
-    type: str
-    required: true
-    aliases: [ledger]
-  site:
-    description: Name of the site.
-    type: str
-    required: true
   host:
     description: Name of the host.
     type: str
@@ -84,9 +75,6 @@ options:
     description: Allowed-signers file of OpenSSH. It must know the key for O(author) and the namespace C(azure-ai-adjustment).
     type: path
     required: true
-  revoked_keys:
-    description: Revoked keys, as a key revocation list or public keys a line each.
-    type: path
 attributes:
   check_mode:
     support: full

@@ -143,8 +143,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import evidence
 
-MAX_RUN = 256 * 1024 * 1024  # bytes from one host in one run
-
 
 def argument_spec() -> dict:
     """Options that the action plugin passes to the host."""
@@ -155,7 +153,7 @@ def argument_spec() -> dict:
         "site": {"type": "str", "required": True},
         "host": {"type": "str"},
         "path": {"type": "path", "required": True},
-        "max_run": {"type": "int", "default": MAX_RUN},
+        "max_run": {"type": "int", "default": evidence.MAX_RUN},
         "root": {"type": "path", "default": "/var/lib/azure-ai"},
         "max_file": {"type": "int", "default": limits.file},
         "max_files": {"type": "int", "default": limits.files},

@@ -13,6 +13,8 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._ledger.exchange
+  - airgap.azure_ai._ledger.site
 description:
   - Writes everything that headquarters has not acknowledged yet into one folder of small readable files, with a signed manifest. A lost
     export needs nothing; the next one holds what was in it.
@@ -20,19 +22,7 @@ description:
   - A new export is made when rows, the site's state or O(detail) changed since the last one, or when that is gone or damaged and no receipt came.
     The new folder takes the place of older ones in O(dest).
   - C(docs/usage-export.md) is normative. It lists every field and how sensitive it is.
-requirements:
-  - SQLAlchemy >= 2.0 on the control node
-  - ssh-keygen
 options:
-  url:
-    description: The ledger, as in M(airgap.azure_ai.ledger).
-    type: str
-    required: true
-    aliases: [ledger]
-  site:
-    description: Name of the site.
-    type: str
-    required: true
   dest:
     description: Folder for the export, which becomes C(usage-<site>-<number>) in it. It is made if it is not there.
     type: path

@@ -13,6 +13,8 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._asking
+  - airgap.azure_ai._ledger
 description:
   - Does in one task on the control node what M(airgap.azure_ai.usage_spool) and M(airgap.azure_ai.ledger) do for hosts,
     with the same looks, readings and rules. Any number of endpoints streams through; memory does not grow with them.
@@ -21,14 +23,7 @@ description:
   - Answers are appended some hundred endpoints at a time, each time in a transaction of its own. When the task dies, run it again with
     the same O(harvest); what is there is not appended twice.
   - A PostgreSQL server that goes away is tried again for half a minute.
-requirements:
-  - SQLAlchemy >= 2.0 on the control node
-  - psycopg on the control node for PostgreSQL
 options:
-  url:
-    description: The ledger, as in M(airgap.azure_ai.ledger).
-    type: str
-    required: true
   site:
     description: Name of the site whose chain is appended to.
     type: str
@@ -72,38 +67,13 @@ options:
       resource:
         description: Resource that the license was made for.
         type: str
-  since:
-    description: First month to ask for, as C(YYYY-MM). Without O(since) and O(until) only all time is asked for.
-    type: str
-  until:
-    description: Last month to ask for, as C(YYYY-MM). Default is the current month in UTC.
-    type: str
   closed:
     description: Folder that tells which months need not be asked any more, as in M(airgap.azure_ai.ledger). It is brought up to date.
     type: path
-  timeout:
-    description: Seconds for one request, the whole body included.
-    type: float
-    default: 10
-  retries:
-    description: See M(airgap.azure_ai.usage_info).
-    type: int
-    default: 2
   concurrency:
     description: Endpoints asked at the same time.
     type: int
     default: 16
-  ca_path:
-    description: PEM file or folder of certificates to trust for C(https).
-    type: path
-  validate_certs:
-    description: Whether certificates of C(https) endpoints are checked.
-    type: bool
-    default: true
-  max_body:
-    description: Largest body accepted, in bytes.
-    type: int
-    default: 4194304
 attributes:
   check_mode:
     support: full

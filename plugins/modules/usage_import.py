@@ -13,6 +13,8 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._ledger.exchange
+  - airgap.azure_ai._signers
 description:
   - Reads any number of exports of any number of sites, in any order, twice or overlapping, with the same result.
   - Verifies each one's signature before anything of it is parsed, then every digest, then every row's place in its chain and its hash. Rows
@@ -21,16 +23,7 @@ description:
     the others; a site is merged in one transaction, and after a fork or an altered row nothing of it is written.
   - Writes the receipt of every site, signed, for the next bundle. The site exports from there on.
   - C(docs/usage-export.md) is normative.
-requirements:
-  - SQLAlchemy >= 2.0 on the control node
-  - psycopg on the control node for PostgreSQL
-  - ssh-keygen
 options:
-  url:
-    description: Headquarters' ledger, as in M(airgap.azure_ai.ledger).
-    type: str
-    required: true
-    aliases: [ledger]
   src:
     description: Folders of exports, or folders that hold some, up to two levels down.
     type: list
@@ -40,9 +33,6 @@ options:
     description: Allowed-signers file of OpenSSH. An export of C(x) must be signed by C(site@x), allowed for the namespace C(azure-ai-usage).
     type: path
     required: true
-  revoked_keys:
-    description: Revoked keys, as a key revocation list or public keys a line each.
-    type: path
   outbox:
     description: Folder for receipts, which become C(<site>/receipt.json) in it. Without it none are written. Needs O(signing_key).
     type: path

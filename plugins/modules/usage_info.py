@@ -14,6 +14,7 @@ author:
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
   - airgap.azure_ai._attributes.info
+  - airgap.azure_ai._asking
 description:
   - Asks the usage endpoints of disconnected Azure AI containers, C(/records/usage-logs/) and C(/records/usage-logs/{MM}/{YYYY}).
   - Runs where the endpoints can be reached, mostly on the container's own host, and needs nothing but Python there.
@@ -67,37 +68,6 @@ options:
   root:
     description: Folder with the collection's files on this host, usually V(/var/lib/azure-ai). No privileges are needed.
     type: path
-  since:
-    description: First month to ask for, as C(YYYY-MM). Without O(since) and O(until) only all time is asked for.
-    type: str
-  until:
-    description: Last month to ask for, as C(YYYY-MM). Default is the current month in UTC.
-    type: str
-  timeout:
-    description: Seconds for one request, the whole body included.
-    type: float
-    default: 10
-  retries:
-    description:
-      - Further attempts when no complete answer came or the answer was HTTP 408, 429, 500, 502, 503 or 504, with growing pauses.
-      - An endpoint that stayed silent for one scope gets one attempt for the next, and after two only all time is asked for.
-    type: int
-    default: 2
-  concurrency:
-    description: Endpoints asked at the same time.
-    type: int
-    default: 4
-  ca_path:
-    description: PEM file or folder of certificates to trust for C(https).
-    type: path
-  validate_certs:
-    description: Whether certificates of C(https) endpoints are checked.
-    type: bool
-    default: true
-  max_body:
-    description: Largest body accepted, in bytes.
-    type: int
-    default: 4194304
   compact:
     description: Return one string RV(compact) instead of lists. Templates then never walk over readings.
     type: bool
@@ -176,7 +146,7 @@ import json
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, host, months, spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import answer, client, host, months
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.transport import tls_context
 
 
@@ -221,12 +191,12 @@ def ask(params: dict) -> dict:
             endpoint = host.without_closed(host.complete(endpoint, params["root"]), asked)
             ready.append(endpoint)
         except IntegrityError as exc:
-            failures.extend({**entry, "kind": "bad_answer"} for entry in spool.silence([endpoint], asked, str(exc))["failures"])
+            failures.extend({**entry, "kind": "bad_answer"} for entry in answer.silence([endpoint], asked, str(exc))["failures"])
         known.append(endpoint)
     needs_tls = any(endpoint["url"].startswith("https:") for endpoint in ready)
     context = tls_context(params["ca_path"], params["validate_certs"]) if needs_tls else None
     answers = client.ask_all(ready, asked, limits, params["concurrency"], context)
-    text = spool.compact(known, answers.readings, answers.failures + failures)
+    text = answer.compact(known, answers.readings, answers.failures + failures)
     return {"compact": text} if params["compact"] else json.loads(text)
 
 

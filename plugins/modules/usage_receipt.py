@@ -13,23 +13,14 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._ledger.exchange
+  - airgap.azure_ai._ledger.site
+  - airgap.azure_ai._signers
 description:
   - Verifies receipts and adds them to the site's ledger; M(airgap.azure_ai.usage_export) goes on from the last one.
   - A receipt for rows that this ledger does not have is refused and named. Then headquarters knows more, or something else, than this control node.
   - Only files called C(receipt.json) are looked at; a bundle may bring others, which are named.
-requirements:
-  - SQLAlchemy >= 2.0 on the control node
-  - ssh-keygen
 options:
-  url:
-    description: The ledger, as in M(airgap.azure_ai.ledger).
-    type: str
-    required: true
-    aliases: [ledger]
-  site:
-    description: Name of the site.
-    type: str
-    required: true
   path:
     description: Files that a bundle brought, as M(airgap.azure_ai.bundle_import) returns them. In check mode they need not be there yet.
     type: list
@@ -39,9 +30,6 @@ options:
     description: Allowed-signers file of OpenSSH. The signer must be a principal C(hq@…) allowed for the namespace C(azure-ai-receipt).
     type: path
     required: true
-  revoked_keys:
-    description: Revoked keys, as a key revocation list or public keys a line each.
-    type: path
 attributes:
   check_mode:
     support: full

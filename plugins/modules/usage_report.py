@@ -13,6 +13,7 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._ledger
 description:
   - Writes C(report.html), C(report.csv), C(commitments.csv), C(report.json), C(report.prom) and C(report.rules.yml) from the usage ledger,
     with the same numbers in all of them.
@@ -22,13 +23,9 @@ description:
   - The time on the report is that of the last look, so a report about an unchanged ledger is an unchanged file, until a day passes
     and licenses have a day less.
 requirements:
-  - SQLAlchemy >= 2.0 and Jinja on the control node
+  - Jinja on the control node
   - Matplotlib >= 3.6 for charts; without it the page says so and has its tables only
 options:
-  url:
-    description: The ledger, as in M(airgap.azure_ai.ledger).
-    type: str
-    required: true
   dest:
     description: Folder for the files. It is made if it is not there.
     type: path

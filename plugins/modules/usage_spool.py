@@ -13,6 +13,7 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._asking
 description:
   - Runs M(airgap.azure_ai.usage_info) on the host and writes its answer, whole or not at all, to a spool folder on the control node,
     from where M(airgap.azure_ai.ledger) takes it.
@@ -62,35 +63,6 @@ options:
   months:
     description: How many months to ask for, this one included, when O(since) is not given.
     type: int
-  since:
-    description: See M(airgap.azure_ai.usage_info).
-    type: str
-  until:
-    description: See M(airgap.azure_ai.usage_info).
-    type: str
-  timeout:
-    description: See M(airgap.azure_ai.usage_info).
-    type: float
-    default: 10
-  retries:
-    description: See M(airgap.azure_ai.usage_info).
-    type: int
-    default: 2
-  concurrency:
-    description: See M(airgap.azure_ai.usage_info).
-    type: int
-    default: 4
-  ca_path:
-    description: See M(airgap.azure_ai.usage_info). A path on the host.
-    type: path
-  validate_certs:
-    description: See M(airgap.azure_ai.usage_info).
-    type: bool
-    default: true
-  max_body:
-    description: See M(airgap.azure_ai.usage_info).
-    type: int
-    default: 4194304
 attributes:
   check_mode:
     support: full

@@ -24,7 +24,7 @@ import typing as t
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, months, schema, spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import answer, ledger, months, schema, spool
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.client import Answers
 from ansible_collections.airgap.azure_ai.tests.bench import fleet
 
@@ -197,7 +197,7 @@ def _documents(endpoints: t.Sequence[Json]) -> list[Json]:
         }
         readings = [{**base, "scope": scope, "extra": {}, "observed_at": moment, "body_sha256": "0" * 64} for scope in (*asked(), months.ALL)]
         answers = Answers(readings, [])
-        made.append(spool.document("bench", endpoint["host"], "x", spool.answer([asking], answers.readings, answers.failures), moment))
+        made.append(spool.document("bench", endpoint["host"], "x", answer.whole([asking], answers.readings, answers.failures), moment))
     return made
 
 

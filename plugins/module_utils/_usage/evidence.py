@@ -24,6 +24,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 
+MAX_RUN = 256 * 1024 * 1024  # bytes from one host in one run, when nobody says otherwise
 _DEPTH = 16  # folders below the output folder
 _NOTES = 20  # lines about one container
 

@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import harvested, ledger, schema, spool, summary
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.answer import whole
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.client import Answers
 
 BATCH = 256  # endpoints in one transaction: few enough that nobody waits long for the lock
@@ -38,7 +39,7 @@ class Intake:
 
     def add(self, endpoint: t.Mapping[str, t.Any], answers: Answers) -> None:
         """Take what one endpoint answered."""
-        answer = spool.check_answer(spool.answer([endpoint], answers.readings, answers.failures), f"answer of {endpoint['host']}")
+        answer = spool.check_answer(whole([endpoint], answers.readings, answers.failures), f"answer of {endpoint['host']}")
         self._waiting.append(spool.document(self._site, endpoint["host"], self._harvest, answer, calendar.now()))
         self._since = self._since or time.monotonic()
         if len(self._waiting) >= BATCH or time.monotonic() - self._since > _HELD:

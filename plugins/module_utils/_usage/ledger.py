@@ -339,16 +339,13 @@ def holds(connection: t.Any, name: str, site: str, head: t.Mapping[str, t.Any]) 
 
 
 def verify(connection: t.Any, anchors: t.Sequence[t.Mapping[str, t.Any]] = ()) -> list[str]:
-    """Walk every chain; return one line per table whose chain is broken (its first bad row), and one per anchor that is not in it.
+    """Walk every chain; return one line per chain that is broken (its first bad row), and one per anchor that is not in it.
 
     :param anchors: heads written down elsewhere, ``site``, ``table``, ``seq``, ``hash``.
     """
-    found = tables()
     problems = []
-    for table, columns in found.chained():
-        problem = _first_bad(connection, table, columns)
-        if problem:
-            problems.append(problem)
+    for table, columns in tables().chained():
+        problems += [problem for site in sites(connection, table) for problem in first_bad(connection, table, columns, site)]
         for anchor in anchors:
             if anchor["table"] == table.name:
                 query = sa.select(table.c.hash).where(table.c.site == anchor["site"], table.c.seq == anchor["seq"])
@@ -357,29 +354,35 @@ def verify(connection: t.Any, anchors: t.Sequence[t.Mapping[str, t.Any]] = ()) -
     return problems
 
 
-def _first_bad(connection: t.Any, table: t.Any, columns: tuple[str, ...]) -> t.Optional[str]:
-    names = ("site", "seq", "prev", "hash", *columns[1:])
-    query = sa.select(*[table.c[name] for name in names]).order_by(table.c.site, table.c.seq)
-    site, seq, head = None, 0, GENESIS
+def first_bad(connection: t.Any, table: t.Any, columns: tuple[str, ...], site: str, head: t.Optional[t.Mapping[str, t.Any]] = None) -> list[str]:
+    """The first bad row of one chain, in a line, or nothing; with ``head`` only of that row, which must be there, and of those behind it."""
+    seq, before = (head["seq"] - 1, None) if head else (0, GENESIS)
+    query = sa.select(*[table.c[name] for name in ("seq", "prev", "hash", *columns[1:])]).where(table.c.site == site, table.c.seq > seq).order_by(table.c.seq)
+    where = f"site {site}, {table.name} row"
     for row in connection.execute(query.execution_options(yield_per=2000)):
-        if row[0] != site:
-            site, seq, head = row[0], 0, GENESIS
         seq += 1
-        problem = None
-        if row[1] > seq and {"hash": row[2], "seq": row[1] - 1} in _continuations(connection, table.name, row[0]):
-            seq, head = row[1], row[2]
-        if row[1] != seq:
-            problem = f"missing, row {row[1]} follows"
-        elif row[2] != head:
-            problem = f"does not follow row {seq - 1}"
-        else:
-            content = dumps((table.name, seq, site, *row[4:]))
-            head = hashlib.sha256(f"{row[2]}\n{content}".encode()).hexdigest()
-            if row[3] != head:
-                problem = "its content does not match its hash"
-        if problem:
-            return f"site {site}, {table.name} row {seq}: {problem}"
-    return None
+        if row[0] > seq and before is not None and {"hash": row[1], "seq": row[0] - 1} in _continuations(connection, table.name, site):
+            ended = _ended(connection, table, site, row[0])
+            if ended != seq - 1:
+                return [f"{where} {ended + 1}: no append left it here, so it was put where rows are lost"]
+            seq, before = row[0], row[1]
+        if row[0] != seq:
+            return [f"{where} {seq}: missing, row {row[0]} follows"]
+        if before not in (None, row[1]):
+            return [f"{where} {seq}: does not follow row {seq - 1}"]
+        before = hashlib.sha256(f"{row[1]}\n{dumps((table.name, seq, site, *row[3:]))}".encode()).hexdigest()
+        if row[2] != before:
+            return [f"{where} {seq}: its content does not match its hash"]
+        if head and seq == head["seq"] and before != head["hash"]:
+            return [f"{where} {seq}: not the row that the last report named"]
+    return [f"{where} {head['seq']}: missing, the last report named it"] if head and seq < head["seq"] else []
+
+
+def _ended(connection: t.Any, table: t.Any, site: str, seq: int) -> int:
+    """Where the last append ended that left a chain before row ``seq``: nobody appends anything in between."""
+    appends = tables().appends
+    end = appends.c[f"{table.name}_to"]
+    return connection.execute(sa.select(sa.func.coalesce(sa.func.max(end), 0)).where(appends.c.site == site, end < seq)).scalar() or 0
 
 
 def _continuations(connection: t.Any, name: str, site: str) -> list[dict[str, t.Any]]:

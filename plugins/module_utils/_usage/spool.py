@@ -18,11 +18,11 @@ import urllib.parse
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder, shared_mode, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import answer as said
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import MAX_NAME, dumps, is_exact
 
 FORMAT = 1
-ATTRIBUTES = ("source", "reporter", "service", "container", "release", "resource")  # of an endpoint, besides name and url
 _HELD = 16 * 1024 * 1024  # bytes of documents kept in memory between checking and appending
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}
 
@@ -61,7 +61,7 @@ def targets(args: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
             url = url.replace(f"{{{name}}}", str(value))
         result.append({"host": args["host"], "container": container["name"], "url": url, **{key: container.get(key) for key in ("service", "resource")}})
     for endpoint in args.get("endpoints") or []:
-        known = {key: endpoint[key] for key in ("url", *ATTRIBUTES) if endpoint.get(key) and key != "container"}
+        known = {key: endpoint[key] for key in ("url", *said.ATTRIBUTES) if endpoint.get(key) and key != "container"}
         result.append({"host": args["host"], "container": endpoint.get("container") or endpoint["name"], **known})
     return result
 
@@ -105,7 +105,7 @@ class Plan(t.NamedTuple):
     def silence(self, reason: str) -> dict[str, t.Any]:
         """The answer of this host when it gives none."""
         line = "".join(char if char.isprintable() else "?" for char in reason)
-        return silence(self.module_args["endpoints"], self.months, line)
+        return said.silence(self.module_args["endpoints"], self.months, line)
 
     def write(self, answer: t.Mapping[str, t.Any]) -> None:
         """Spool ``answer``."""
@@ -214,26 +214,6 @@ def document(site: str, host: str, harvest: str, answer: t.Mapping[str, t.Any], 
     return {"format": FORMAT, "site": site, "host": host, "harvest": harvest, "spooled_at": moment, "answer": answer}
 
 
-def silence(endpoints: t.Sequence[t.Mapping[str, t.Any]], months: t.Sequence[str], reason: str) -> dict[str, t.Any]:
-    """The answer of a host that gave none: a failure for every endpoint and scope."""
-    failures = [
-        {"name": endpoint["name"], "url": endpoint["url"], "scope": scope, "kind": "no_answer", "reason": reason[:200]}
-        for endpoint in endpoints
-        for scope in (*_open_months(endpoint, months), calendar.ALL)
-    ]
-    return {"endpoints": [_endpoint(endpoint) for endpoint in endpoints], "readings": [], "failures": failures}
-
-
-def answer(endpoints: t.Sequence[t.Mapping[str, t.Any]], readings: list[dict[str, t.Any]], failures: list[dict[str, t.Any]]) -> dict[str, t.Any]:
-    """The answer of a host."""
-    return {"endpoints": [_endpoint(endpoint) for endpoint in endpoints], "readings": readings, "failures": failures}
-
-
-def compact(endpoints: t.Sequence[t.Mapping[str, t.Any]], readings: list[dict[str, t.Any]], failures: list[dict[str, t.Any]]) -> str:
-    """The same as one string."""
-    return dumps(answer(endpoints, readings, failures))
-
-
 def load_answer(text: t.Any, what: str) -> dict[str, t.Any]:
     """Read what ``compact`` wrote, on a host that may be broken or hostile.
 
@@ -268,7 +248,7 @@ def check_answer(answer: t.Any, what: str) -> dict[str, t.Any]:
         raise InputError(what, "an answer holds lists of endpoints, readings and failures")
     names = set()
     for endpoint in answer["endpoints"]:
-        _need(isinstance(endpoint, dict) and _lines(endpoint, ("name", "url")) and _lines(endpoint, ATTRIBUTES, True), what, "endpoint")
+        _need(isinstance(endpoint, dict) and _lines(endpoint, ("name", "url")) and _lines(endpoint, said.ATTRIBUTES, True), what, "endpoint")
         names.add(endpoint["name"])
     _need(len(names) == len(answer["endpoints"]), what, "list of endpoints (a name twice)")
     for failure in answer["failures"]:
@@ -325,12 +305,3 @@ def _json(text: str, what: str) -> t.Any:
 
 def _no_float(text: str) -> t.NoReturn:
     raise ValueError(f"{text[:20]}: numbers with a point travel as strings")
-
-
-def _endpoint(endpoint: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {"name": endpoint["name"], "url": endpoint["url"], **{key: endpoint.get(key) for key in ATTRIBUTES}}
-
-
-def _open_months(endpoint: t.Mapping[str, t.Any], months: t.Sequence[str]) -> t.Sequence[str]:
-    own = endpoint.get("months")
-    return months if own is None else own

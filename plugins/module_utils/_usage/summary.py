@@ -18,7 +18,7 @@ from decimal import Decimal
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import findings, ledger
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.findings import Reopened, Seen
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import NOTHING, Events, Interval, Part, Result, account
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Events, Interval, Part, Result, account
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import tables
 
 with contextlib.suppress(ImportError):  # tables.IMPORT_ERROR says so
@@ -303,9 +303,7 @@ def coverage(connection: t.Any, site: Text = None, as_of: Text = None, looks: t.
                 "last_answer": max((item.answered_at for item in rows.values() if item.answered_at), default=None),
                 "problem": f"{always.outcome.replace('_', ' ')}: {always.reason}" if always and always.outcome not in _ANSWERED else None,
                 "months": {
-                    scope: "closed" if scope in done else "open" if item.answered_at else item.outcome
-                    for scope, item in rows.items()
-                    if scope != calendar.ALL
+                    scope: "closed" if scope in done else "open" if item.answered_at else item.outcome for scope, item in rows.items() if scope != calendar.ALL
                 },
             }
         )

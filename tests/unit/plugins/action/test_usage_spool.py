@@ -15,6 +15,7 @@ from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.airgap.azure_ai.plugins.action.usage_spool import ActionModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.answer import compact
 
 SECRET = "quantity-canary-4711"
 
@@ -52,7 +53,7 @@ def spooled(args: dict[str, t.Any]) -> dict[str, t.Any]:
 def good() -> dict[str, t.Any]:
     reading = {"name": "stt", "source": None, "url": "u", "scope": "all", "outcome": "usage", "http_status": 200, "api_type": "", "service_name": ""}
     reading.update(meters=[{"name": SECRET, "quantity": "1", "billed_unit": None}], extra={}, observed_at="2026-01-01T00:00:00Z", body_sha256=None)
-    return {"compact": spool.compact([{"name": "stt", "url": "u"}], [reading], [])}
+    return {"compact": compact([{"name": "stt", "url": "u"}], [reading], [])}
 
 
 def test_the_answer_is_spooled_and_only_counts_come_back(args: dict[str, t.Any]) -> None:
@@ -84,9 +85,9 @@ def test_a_module_that_fails_is_recorded_and_warned_about(args: dict[str, t.Any]
     assert spooled(args)["failures"][0]["reason"] == "usage_info failed: no python here"
 
 
-@pytest.mark.parametrize("compact", [None, "{}", "[" * 5000, '{"endpoints":[],"readings":[{}],"failures":[]}'])
-def test_an_answer_that_is_none_fails_and_silence_stays(args: dict[str, t.Any], compact: object) -> None:
-    result = Action(args, lambda: {"compact": compact}).start()
+@pytest.mark.parametrize("text", [None, "{}", "[" * 5000, '{"endpoints":[],"readings":[{}],"failures":[]}'])
+def test_an_answer_that_is_none_fails_and_silence_stays(args: dict[str, t.Any], text: object) -> None:
+    result = Action(args, lambda: {"compact": text}).start()
     assert result["failed"] is True
     assert len(spooled(args)["failures"]) == 2
 

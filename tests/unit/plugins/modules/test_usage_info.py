@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.airgap.azure_ai.plugins.doc_fragments._asking import ModuleDocFragment
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import spool
 from ansible_collections.airgap.azure_ai.plugins.modules import usage_info, usage_spool
@@ -56,8 +57,8 @@ def test_wrong_options_are_named(more: dict[str, t.Any]) -> None:
 
 
 def test_the_action_takes_every_option_of_the_module() -> None:
-    ours = yaml.safe_load(usage_info.DOCUMENTATION)["options"]
-    action = yaml.safe_load(usage_spool.DOCUMENTATION)["options"]
+    shared, ours, action = (yaml.safe_load(text)["options"] for text in (ModuleDocFragment.DOCUMENTATION, usage_info.DOCUMENTATION, usage_spool.DOCUMENTATION))
+    ours, action = {**shared, **ours}, {**shared, **action}
     assert set(ours) - set(action) == {"compact"}
     assert {name: ours[name].get("default") for name in ours if name in action and name != "endpoints"} == {
         name: action[name].get("default") for name in ours if name in action and name != "endpoints"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, schema, spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.answer import ATTRIBUTES
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import exact
 
 Values = t.Mapping[str, t.Optional[int]]
@@ -16,7 +17,7 @@ Values = t.Mapping[str, t.Optional[int]]
 def document(harvest: str, scopes: t.Mapping[str, t.Union[Values, str, None]], moment: str = "2026-03-10T00:00:00Z", **more: t.Any) -> dict[str, t.Any]:
     """One container's answer: scope to meters, to the name of a failure, or to None for no usage. ``more``: site, host, name, source, …"""
     given = {"site": "plant-7", "host": "h1", "name": "stt", "source": "s1", "resource": "r0", "release": "rel1", "service": "speech_to_text", **more}
-    endpoint = {"url": "http://127.0.0.1:5001", **{key: given.get(key) for key in ("name", *spool.ATTRIBUTES)}}
+    endpoint = {"url": "http://127.0.0.1:5001", **{key: given.get(key) for key in ("name", *ATTRIBUTES)}}
     endpoint["container"] = given.get("container") or given["name"]
     endpoint["reporter"] = given.get("reporter") or given["name"]
     readings, failures = [], []

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import typing as t
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, receipt, restored, schema
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, receipt, recheck, restored, schema
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.exchange_kit import Headquarters, Keys, Site, copied, statuses
 
 NOW = "2026-04-01T00:00:00Z"
@@ -108,6 +109,26 @@ def test_nobody_fills_the_gap_of_lost_rows_afterwards(tmp_path: Path, keys: Keys
     values = {**last, "seq": last["seq"] + 1, "prev": last["hash"], "hash": "1" * 64}
     with pytest.raises(Exception, match="not the next row"), made.database.write() as connection:
         connection.exec_driver_sql(f"INSERT INTO looks ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))
+
+
+def test_a_row_that_an_owner_puts_where_rows_are_lost_is_named(tmp_path: Path, keys: Keys, site: Site, hq: Headquarters) -> None:
+    """Whoever drops the triggers can chain it to the row before; no append of this ledger left it there."""
+    made = rebuilt(tmp_path, keys, True)
+    begin(made, known(hq))
+    made.harvest(11)
+    with made.database.read() as connection:
+        assert ledger.verify(connection) == []
+        last = dict(connection.exec_driver_sql("SELECT * FROM looks WHERE seq < 6 ORDER BY seq DESC LIMIT 1").mappings().one())
+    values = {**last, "seq": last["seq"] + 1, "prev": last["hash"]}
+    values["hash"] = ledger.row_hash("looks", schema.LOOKS, values)
+    with sqlite3.connect(str(made.database.path)) as raw:
+        raw.execute("DROP TRIGGER looks_next")
+        raw.execute(f"INSERT INTO looks ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values()))
+    raw.close()
+    with made.database.read() as connection:
+        problem = f"site plant-7, looks row {values['seq']}: no append left it here, so it was put where rows are lost"
+        assert ledger.verify(connection) == [problem]
+        assert recheck.verify(connection, {"plant-7": {"looks": {"seq": last["seq"], "hash": last["hash"]}}}) == [problem]
 
 
 def test_a_jump_that_no_ledger_names_is_still_refused_and_found(tmp_path: Path, keys: Keys, site: Site, hq: Headquarters) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.answer import compact
 
 READING = {
     "name": "c",
@@ -35,11 +36,11 @@ ENDPOINTS = [{"name": "c", "url": "http://h"}]
 
 
 def answer() -> dict[str, t.Any]:
-    return t.cast(dict, json.loads(spool.compact(ENDPOINTS, [READING], [FAILURE])))
+    return t.cast(dict, json.loads(compact(ENDPOINTS, [READING], [FAILURE])))
 
 
 def test_compact_and_load_are_a_round_trip() -> None:
-    found = spool.load_answer(spool.compact(ENDPOINTS, [READING], [FAILURE]), "it")
+    found = spool.load_answer(compact(ENDPOINTS, [READING], [FAILURE]), "it")
     assert found["readings"] == [READING]
     assert found["failures"] == [FAILURE]
     assert found["endpoints"][0]["source"] is None
