@@ -238,7 +238,7 @@ def contents(params: dict, drawn: bool) -> tuple[dict, dict[str, bytes]]:
     textfile = params.get("textfile")
     if textfile and not textfile.endswith(".prom"):
         raise InputError(f"textfile {textfile}", "does not end in .prom", "node_exporter reads no other files")
-    with schema.Database(params["url"]).read() as connection:
+    with summary.uncollected(), schema.Database(params["url"]).read() as connection:
         releases = params["releases"] or report.bound(summary.running(connection, params["site"]), held(params.get("store")))
         found = report.build(connection, params["site"], releases, params["commitments"], today(), known(params))
     files = {

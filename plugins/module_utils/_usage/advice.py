@@ -64,9 +64,13 @@ def complete(finding: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def ordered(findings: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Completed findings, the worst first, those with the nearest day first among equals."""
+    """Completed findings, the worst first, those with the nearest day first among equals; a broken chain before all, as every number rests on it."""
     places = ("site", "host", "container", "meter", "month", "text")
-    return sorted(map(complete, findings), key=lambda row: (LEVELS.index(row["level"]), row["by"] or "9999", row["kind"], *[row[place] for place in places]))
+
+    def urgency(row: t.Mapping[str, t.Any]) -> tuple[t.Any, ...]:
+        return (LEVELS.index(row["level"]), row["kind"] != "chain", row["by"] or "9999", row["kind"], *[row[place] for place in places])
+
+    return sorted(map(complete, findings), key=urgency)
 
 
 def plans(commitments: t.Iterable[t.Mapping[str, t.Any]], today: datetime.date) -> list[dict[str, t.Any]]:

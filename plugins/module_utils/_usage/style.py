@@ -61,8 +61,8 @@ grid-template-columns:minmax(15rem,1fr) minmax(18rem,1.2fr);gap:1rem 2rem}
 .key b{display:inline-block;width:1.25rem;height:.1875rem;margin:0 .375rem .1875rem 0;vertical-align:middle}
 .key .granted{background:var(--ink)}.key .used{background:var(--accent)}.key .ahead{height:.625rem;background:var(--accent);opacity:.25}
 .key .doubt{height:.625rem;background:var(--warn);opacity:.4}.key span{margin-right:1rem;white-space:nowrap}
-.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1rem}
-figure{margin:0;border:1px solid var(--line);border-radius:.5rem;padding:.875rem 1rem .5rem}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:1rem}
+figure{margin:0;max-width:38rem;border:1px solid var(--line);border-radius:.5rem;padding:.875rem 1rem .5rem}
 figcaption{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1rem;align-items:baseline;margin-bottom:.5rem}
 figcaption b{font-weight:600;overflow-wrap:anywhere;min-width:0}
 .chart{display:block;width:100%;height:auto;overflow:visible}

@@ -61,12 +61,12 @@ def looks_of(connection: t.Any, site: Text = None, as_of: Text = None) -> Looks:
 
 def accounts(connection: t.Any, site: Text = None, as_of: Text = None, looks: t.Optional[Looks] = None) -> Result:
     """Everything the rules say about one site's readings, or all."""
-    with _uncollected():
+    with uncollected():
         return _accounts(connection, site, as_of, looks or looks_of(connection, site, as_of))
 
 
 @contextlib.contextmanager
-def _uncollected() -> t.Iterator[None]:
+def uncollected() -> t.Iterator[None]:
     """Without the search for cycles: there are none here, and it would walk over all that a million rows leave behind again and again."""
     was = gc.isenabled()
     gc.disable()

@@ -94,6 +94,14 @@ def test_sites_that_went_silent() -> None:
 def test_the_worst_comes_first_then_the_nearest_day() -> None:
     rows = [
         {"kind": kind, "text": "", **more}
-        for kind, more in [("clock", {}), ("decrease", {}), ("license_ends", {"by": "2026-11-01"}), ("clone", {}), ("new", {})]
+        for kind, more in [
+            ("clock", {}),
+            ("decrease", {}),
+            ("license_ends", {"by": "2026-11-01"}),
+            ("clone", {}),
+            ("new", {}),
+            ("plan_over", {"level": "bad", "by": "2026-10-01"}),
+            ("chain", {}),
+        ]
     ]
-    assert [row["kind"] for row in advice.ordered(rows)] == ["clone", "license_ends", "decrease", "new", "clock"]
+    assert [row["kind"] for row in advice.ordered(rows)] == ["chain", "plan_over", "clone", "license_ends", "decrease", "new", "clock"]
