@@ -173,7 +173,6 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, host, intake, months, schema, spool
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.transport import tls_context
 
 
 def argument_spec() -> dict:
@@ -185,15 +184,8 @@ def argument_spec() -> dict:
         "site": {"type": "str", "required": True},
         "harvest": {"type": "str", "required": True},
         "endpoints": {"type": "list", "elements": "dict", "required": True, "options": endpoint},
-        "since": {"type": "str"},
-        "until": {"type": "str"},
         "closed": {"type": "path"},
-        "timeout": {"type": "float", "default": 10},
-        "retries": {"type": "int", "default": 2},
-        "concurrency": {"type": "int", "default": 16},
-        "ca_path": {"type": "path"},
-        "validate_certs": {"type": "bool", "default": True},
-        "max_body": {"type": "int", "default": 4 * 1024 * 1024},
+        **client.options(16),
     }
 
 
@@ -203,14 +195,10 @@ def harvest(params: dict, keep: bool) -> dict:
     :param keep: whether anything may stay changed
     :raises AirgapError: an option is wrong, or the database refused; endpoints that fail are part of the result.
     """
-    limits = client.Limits(params["timeout"], params["retries"], params["max_body"])
-    problem = client.check_limits(limits, params["concurrency"])
-    if problem:
-        raise InputError("usage_harvest", problem)
+    limits = client.limits_of(params, "usage_harvest")
     asked = months.span(params["since"], params["until"], months.now())
     endpoints = _endpoints(params, asked)
-    needs_tls = any(endpoint["url"].startswith("https:") for endpoint in endpoints)
-    context = tls_context(params["ca_path"], params["validate_certs"]) if needs_tls else None
+    context = client.context_of(params, endpoints)
     taken = intake.Intake(params["url"], params["site"], params["harvest"], keep)
     for index, answers in client.stream(endpoints, asked, limits, params["concurrency"], context):
         taken.add(endpoints[index], answers)

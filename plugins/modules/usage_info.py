@@ -147,7 +147,6 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import answer, client, host, months
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.transport import tls_context
 
 
 def argument_spec() -> dict:
@@ -158,14 +157,7 @@ def argument_spec() -> dict:
     return {
         "endpoints": {"type": "list", "elements": "dict", "required": True, "options": endpoint},
         "root": {"type": "path"},
-        "since": {"type": "str"},
-        "until": {"type": "str"},
-        "timeout": {"type": "float", "default": 10},
-        "retries": {"type": "int", "default": 2},
-        "concurrency": {"type": "int", "default": 4},
-        "ca_path": {"type": "path"},
-        "validate_certs": {"type": "bool", "default": True},
-        "max_body": {"type": "int", "default": 4 * 1024 * 1024},
+        **client.options(4),
         "compact": {"type": "bool", "default": False},
     }
 
@@ -175,10 +167,7 @@ def ask(params: dict) -> dict:
 
     :raises AirgapError: a parameter is wrong; endpoints that fail are part of the result.
     """
-    limits = client.Limits(params["timeout"], params["retries"], params["max_body"])
-    problem = client.check_limits(limits, params["concurrency"])
-    if problem:
-        raise InputError("usage_info", problem)
+    limits = client.limits_of(params, "usage_info")
     names = [endpoint["name"] for endpoint in params["endpoints"]]
     if len(set(names)) != len(names):
         raise InputError("endpoints", "a name twice", "names tell answers apart")
@@ -193,8 +182,7 @@ def ask(params: dict) -> dict:
         except IntegrityError as exc:
             failures.extend({**entry, "kind": "bad_answer"} for entry in answer.silence([endpoint], asked, str(exc))["failures"])
         known.append(endpoint)
-    needs_tls = any(endpoint["url"].startswith("https:") for endpoint in ready)
-    context = tls_context(params["ca_path"], params["validate_certs"]) if needs_tls else None
+    context = client.context_of(params, ready)
     answers = client.ask_all(ready, asked, limits, params["concurrency"], context)
     text = answer.compact(known, answers.readings, answers.failures + failures)
     return {"compact": text} if params["compact"] else json.loads(text)

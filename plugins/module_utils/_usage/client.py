@@ -17,6 +17,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import BadAnswer, parse_body
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.transport import NoAnswer, Session, Target, tls_context
@@ -225,6 +226,35 @@ class _Endpoint:
     def _failure(self, scope: str, url: str, kind: str, reason: str) -> dict[str, t.Any]:
         line = "".join(char if char.isprintable() else "?" for char in reason)
         return {"name": self._endpoint["name"], "url": url, "scope": scope, "kind": kind, "reason": line[:200]}
+
+
+def options(concurrency: int) -> dict[str, dict[str, t.Any]]:
+    """Options of modules that ask, but what: for an argument spec. Documented in the fragment ``_asking``."""
+    return {
+        "since": {"type": "str"},
+        "until": {"type": "str"},
+        "timeout": {"type": "float", "default": 10},
+        "retries": {"type": "int", "default": 2},
+        "concurrency": {"type": "int", "default": concurrency},
+        "ca_path": {"type": "path"},
+        "validate_certs": {"type": "bool", "default": True},
+        "max_body": {"type": "int", "default": 4 * 1024 * 1024},
+    }
+
+
+def limits_of(params: t.Mapping[str, t.Any], module: str) -> Limits:
+    """The limits that ``options`` gave; :raises InputError: one of them is impossible."""
+    limits = Limits(params["timeout"], params["retries"], params["max_body"])
+    problem = check_limits(limits, params["concurrency"])
+    if problem:
+        raise InputError(module, problem)
+    return limits
+
+
+def context_of(params: t.Mapping[str, t.Any], endpoints: t.Iterable[t.Mapping[str, t.Any]]) -> t.Optional[ssl.SSLContext]:
+    """TLS settings that ``options`` gave, where an endpoint needs them; :raises InputError: no certificates to be read there."""
+    needed = any(endpoint["url"].startswith("https:") for endpoint in endpoints)
+    return tls_context(params["ca_path"], params["validate_certs"]) if needed else None
 
 
 def check_limits(limits: Limits, concurrency: int) -> t.Optional[str]:

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
+import yaml
 
+from ansible_collections.airgap.azure_ai.plugins.doc_fragments._asking import ModuleDocFragment
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage import faults
@@ -220,3 +224,20 @@ def test_what_is_no_endpoint_is_refused_before_anything_is_asked(url: str) -> No
 def test_impossible_limits_are_named(limits: client.Limits, concurrency: int) -> None:
     assert client.check_limits(limits, concurrency)
     assert client.check_limits(client.Limits(), 4) is None
+
+
+def test_options_are_those_that_are_documented() -> None:
+    documented = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)["options"]
+    found = client.options(4)
+    assert {name: (option["type"], option.get("default")) for name, option in documented.items()} == {
+        name: (option["type"], option.get("default")) for name, option in found.items()
+    }
+    assert client.options(16)["concurrency"]["default"] == 16
+
+
+def test_tls_is_set_up_only_where_an_endpoint_needs_it(tmp_path: Path) -> None:
+    params = {"ca_path": str(tmp_path / "none.pem"), "validate_certs": True}
+    assert client.context_of(params, [{"url": "http://h"}]) is None
+    with pytest.raises(InputError, match="no certificates"):
+        client.context_of(params, [{"url": "http://h"}, {"url": "https://h"}])
+    assert isinstance(client.context_of({**params, "ca_path": None}, [{"url": "https://h"}]), ssl.SSLContext)
