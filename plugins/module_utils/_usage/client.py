@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import random
-import ssl
 import threading
 import time
 import typing as t
@@ -21,6 +20,9 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import BadAnswer, parse_body
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.transport import NoAnswer, Session, Target, tls_context
+
+if t.TYPE_CHECKING:
+    import ssl
 
 RECORDS = "/records/usage-logs"
 _AGAIN = (408, 429, 500, 502, 503, 504)  # a container that starts or is busy

@@ -3,26 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One HTTP GET that ends in time: a deadline over connect, headers and body, a limit on size, no redirects, no proxies.
 
-``http.client`` alone gives a time limit per read: a peer that drips one byte a second holds it for ever.
+A time limit per read is not enough: a peer that drips one byte a second holds it for ever.
 Proxy variables are never read: a usage endpoint is on this machine or on the site's own network.
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
-import http.client
-import io
 import os
 import socket
-import ssl
 import time
 import typing as t
 import urllib.parse
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import BadAnswer
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.response import BrokenOffError, ClosedError, Reader
+
+if t.TYPE_CHECKING:
+    import ssl  # only where an endpoint needs it: on a host it takes as long to import as a harvest takes
 
 _CHUNK = 64 * 1024
+_GONE = (ClosedError, BrokenPipeError, ConnectionResetError)
+_REQUEST = "GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nAccept-Encoding: identity\r\nUser-Agent: airgap.azure_ai\r\n\r\n"
 
 
 class NoAnswer(RemoteError):
@@ -36,43 +39,6 @@ class NoAnswer(RemoteError):
         super().__init__("usage endpoint", " ".join(problem.split())[:200])
         self.connected = connected
         self.timed_out = timed_out
-
-
-class _TimedReader(io.RawIOBase):
-    """Bytes of a socket until a moment of the monotonic clock."""
-
-    def __init__(self, sock: socket.socket, until: float) -> None:
-        super().__init__()
-        self._sock = sock
-        self._until = until
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: t.Any) -> int:
-        left = self._until - time.monotonic()
-        if left <= 0:
-            raise socket.timeout("deadline")
-        self._sock.settimeout(left)
-        return self._sock.recv_into(buffer)
-
-
-class _TimedSocket:
-    """What ``http.client`` needs of a socket, with one deadline for a whole exchange."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self.until = 0.0
-
-    def makefile(self, *_args: t.Any, **_kwargs: t.Any) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self._sock, self.until), _CHUNK)
-
-    def sendall(self, data: t.Any) -> None:
-        self._sock.settimeout(max(self.until - time.monotonic(), 0.001))
-        self._sock.sendall(data)
-
-    def close(self) -> None:
-        self._sock.close()
 
 
 class Target:
@@ -93,6 +59,7 @@ class Target:
         self.host = parts.hostname
         self.port = port or (443 if self.tls else 80)
         self.prefix = parts.path.rstrip("/")
+        self.netloc = parts.netloc
         self.base = f"{parts.scheme}://{parts.netloc}{self.prefix}"
 
 
@@ -108,91 +75,78 @@ class Session:
         self._timeout = timeout
         self._max_body = max_body
         self._context = context
-        self._connection: t.Optional[http.client.HTTPConnection] = None
+        self._until = 0.0
+        self._socket: t.Optional[socket.socket] = None
+        self._reader: t.Optional[Reader] = None
 
     def get(self, path: str) -> tuple[int, bytes]:
         """Status and body of ``GET <prefix><path>``.
 
-        :raises NoAnswer: no complete response in time; BadAnswer: a redirect, or a body above the limit.
+        :raises NoAnswer: no complete response in time; BadAnswer: no HTTP, a redirect, or a body above the limit.
         """
-        until = time.monotonic() + self._timeout
-        kept = self._connection is not None
+        self._until = time.monotonic() + self._timeout
+        kept = self._socket is not None
         try:
-            return self._exchange(path, until)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as exc:
+            return self._exchange(path)
+        except _GONE as exc:
             self.close()
             if not kept:
                 raise NoAnswer(f"connection closed before an answer ({type(exc).__name__})") from exc
-        return self._again(path, until)
-
-    def close(self) -> None:
-        """Drop the connection, if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _again(self, path: str, until: float) -> tuple[int, bytes]:
         # A server may close a kept connection at any time: that says nothing about its health.
         try:
-            return self._exchange(path, until)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError) as exc:
+            return self._exchange(path)
+        except _GONE as exc:
             self.close()
             raise NoAnswer(f"connection closed before an answer ({type(exc).__name__})") from exc
 
-    def _exchange(self, path: str, until: float) -> tuple[int, bytes]:
+    def close(self) -> None:
+        """Drop the connection, if there is one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = self._reader = None
+
+    def _exchange(self, path: str) -> tuple[int, bytes]:
         try:
-            connection = self._connect(until)
-            connection.request("GET", self._target.prefix + path, headers={"Accept": "application/json", "User-Agent": "airgap.azure_ai"})
-            response = connection.getresponse()
-            body = self._read(response)
+            sock, reader = self._connected()
+            sock.settimeout(self._left())
+            sock.sendall(_REQUEST.format(path=self._target.prefix + path, host=self._target.netloc).encode("ascii"))
+            status, body, last = reader.response()
         except BadAnswer:
             self.close()
             raise
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+        except _GONE:
             raise
         except socket.timeout as exc:
             self.close()
             raise NoAnswer(f"no whole answer within {self._timeout:g} s", timed_out=True) from exc
-        except http.client.IncompleteRead as exc:
+        except BrokenOffError as exc:
             self.close()
-            raise NoAnswer(f"answer broke off after {len(exc.partial)} bytes of its last piece") from exc
-        except (http.client.HTTPException, ValueError) as exc:
-            self.close()
-            raise BadAnswer(f"not an HTTP answer ({type(exc).__name__})") from exc
+            raise NoAnswer(str(exc)) from exc
         except OSError as exc:
             self.close()
             raise NoAnswer(f"connection broke ({exc.strerror or type(exc).__name__})") from exc
-        # A body where none may be would be taken for the next answer.
-        if response.will_close or response.status in (204, 304):
+        if last:
             self.close()
-        if 300 <= response.status < 400:
-            raise BadAnswer(f"HTTP {response.status}, a redirect: refused")
-        return response.status, body
+        if 300 <= status < 400:
+            raise BadAnswer(f"HTTP {status}, a redirect: refused")
+        return status, body
 
-    def _read(self, response: http.client.HTTPResponse) -> bytes:
-        if response.length is not None and response.length > self._max_body:
-            raise BadAnswer(f"body of {response.length} bytes, more than max_body {self._max_body}")
-        pieces: list[bytes] = []
-        size = 0
-        while size <= self._max_body:
-            piece = response.read(min(_CHUNK, self._max_body + 1 - size))
-            if not piece:
-                # http.client ends a short body quietly when it is read in pieces
-                if response.length:
-                    raise http.client.IncompleteRead(pieces[-1] if pieces else b"", response.length)
-                return b"".join(pieces)
-            pieces.append(piece)
-            size += len(piece)
-        raise BadAnswer(f"body larger than max_body {self._max_body}")
+    def _connected(self) -> tuple[socket.socket, Reader]:
+        if self._socket is None or self._reader is None:
+            self._socket = self._open(self._until)
+            self._reader = Reader(self._more, self._max_body)
+        return self._socket, self._reader
 
-    def _connect(self, until: float) -> http.client.HTTPConnection:
-        if self._connection is None:
-            target = self._target
-            connection = http.client.HTTPConnection(target.host, target.port)
-            connection.sock = t.cast(socket.socket, _TimedSocket(self._open(until)))
-            self._connection = connection
-        t.cast(_TimedSocket, self._connection.sock).until = until
-        return self._connection
+    def _more(self) -> bytes:
+        sock = t.cast(socket.socket, self._socket)
+        sock.settimeout(self._left())
+        return sock.recv(_CHUNK)
+
+    def _left(self) -> float:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("deadline")
+        return left
 
     def _open(self, until: float) -> socket.socket:
         target = self._target
@@ -207,8 +161,9 @@ class Session:
         except (OSError, ValueError) as exc:  # UnicodeError of an impossible host name is a ValueError
             if sock is not None:
                 sock.close()
-            if isinstance(exc, ssl.SSLCertVerificationError):
-                raise NoAnswer(f"certificate refused ({exc.verify_message})", connected=False) from exc
+            refused = getattr(exc, "verify_message", None)  # of ssl.SSLCertVerificationError
+            if refused is not None:
+                raise NoAnswer(f"certificate refused ({refused})", connected=False) from exc
             if isinstance(exc, socket.timeout):
                 raise NoAnswer(f"no connection within {self._timeout:g} s", connected=False, timed_out=True) from exc
             reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
@@ -220,6 +175,8 @@ def tls_context(ca_path: t.Optional[str], validate_certs: bool) -> ssl.SSLContex
 
     :raises InputError: ``ca_path`` cannot be read.
     """
+    import ssl
+
     try:
         if ca_path and os.path.isdir(ca_path):
             context = ssl.create_default_context(capath=ca_path)

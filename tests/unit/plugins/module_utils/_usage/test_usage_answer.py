@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -58,6 +60,16 @@ def test_what_every_host_gets_at_every_harvest_stays_small() -> None:
         "_usage/host",
         "_usage/months",
         "_usage/records",
+        "_usage/response",
         "_usage/transport",
     }
     assert needs(Path(usage_info.__file__), set()) == wanted
+
+
+def test_what_takes_long_to_import_is_imported_only_where_it_is_needed() -> None:
+    script = f"import sys, {usage_info.__name__}; print([name for name in ('ssl', 'http.client', 'email', 'tempfile', 'subprocess') if name in sys.modules])"
+    before = (
+        "import sys, ansible.module_utils.basic; print([name for name in ('ssl', 'http.client', 'email', 'tempfile', 'subprocess') if name in sys.modules])"
+    )
+    ours, anybodys = (subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True).stdout for text in (script, before))
+    assert ours == anybodys
