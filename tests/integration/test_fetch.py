@@ -9,7 +9,6 @@ AZURE_AI_KILLS sets how often it is killed.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
 import random
@@ -118,22 +117,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextlib.contextmanager
-def serving(folder: Path, text: str) -> t.Iterator[int]:
+class Serving:
     """A registry of the data in the folder, at the port that is given, until the block ends."""
-    port = free_port()
-    config = folder / f"{port}.yml"
-    config.write_text(text.format(folder=folder, port=port))
-    with (folder / "log").open("a") as stream:
-        process = subprocess.Popen([str(programs.registry() / "docker-registry"), "serve", str(config)], stdout=stream, stderr=stream)
-    try:
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self.port, self.log = free_port(), folder / "log"
+        self.config = folder / f"{self.port}.yml"
+        self.config.write_text(text.format(folder=folder, port=self.port))
+
+    def __enter__(self) -> int:
+        with self.log.open("a") as stream:
+            self.process = subprocess.Popen([str(programs.registry() / "docker-registry"), "serve", str(self.config)], stdout=stream, stderr=stream)
         until = time.monotonic() + 30
-        while socket.socket().connect_ex(("127.0.0.1", port)) and time.monotonic() < until:
+        while socket.socket().connect_ex(("127.0.0.1", self.port)) and time.monotonic() < until:
             time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
+        return self.port
+
+    def __exit__(self, *_raised: t.Any) -> None:
+        self.process.terminate()
+        self.process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +148,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Zone]:
             store.put_bytes(data)
         with store.changing() as held:
             holdings.add_image(held, images[-1].record)
-    with serving(folder, CONFIG) as port:
+    with Serving(folder, CONFIG) as port:
         slow = Slow(port)
         subprocess.run(["sh", str(PUSH), store.path, f"docker://127.0.0.1:{port}", "--dest-tls-verify=false"], check=True, capture_output=True)
         yield Zone(folder, slow.name, images, folder / "log")
@@ -231,7 +233,7 @@ def test_a_registry_with_a_login_and_an_authority_of_its_own(zone: Zone, calm: t
     (tmp_path / "authority").mkdir()
     shutil.copy(zone.folder / "server.crt", tmp_path / "authority/ca.crt")
     store, login = tmp_path / "store", tmp_path / "auth.json"
-    with serving(zone.folder, CONFIG + TLS) as port:
+    with Serving(zone.folder, CONFIG + TLS) as port:
         options = {"registry": f"127.0.0.1:{port}", "validate_certs": True, "retries": 0}
         login.write_text(json.dumps({"auths": {options["registry"]: {"auth": base64.b64encode(b"user:word").decode()}}}))
         assert "certificate is not trusted" in zone.run(store, tmp_path, **options)["msg"]

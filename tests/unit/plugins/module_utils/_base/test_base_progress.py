@@ -89,8 +89,12 @@ def test_the_file_is_written_at_most_once_per_interval_and_at_the_end(tmp_path: 
 
 def test_what_a_killed_run_leaves_is_one_file_that_the_next_takes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "pull.json"
+
+    def end(*_names: str) -> None:
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("os.replace", lambda *_names: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr("os.replace", end)
         Progress("pull", 100, str(path)).advance(1)
     assert [item.name for item in tmp_path.iterdir()] == [".airgap-pull.json"]
     Progress("pull", 100, str(path)).finish()
