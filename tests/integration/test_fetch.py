@@ -126,6 +126,13 @@ class Serving:
         self.config.write_text(text.format(folder=folder, port=self.port))
 
     def __enter__(self) -> int:
+        return self.start()
+
+    def __exit__(self, *_raised: t.Any) -> None:
+        self.stop()
+
+    def start(self) -> int:
+        """Serve; return the port."""
         with self.log.open("a") as stream:
             self.process = subprocess.Popen([str(programs.registry() / "docker-registry"), "serve", str(self.config)], stdout=stream, stderr=stream)
         until = time.monotonic() + 30
@@ -133,7 +140,8 @@ class Serving:
             time.sleep(0.05)
         return self.port
 
-    def __exit__(self, *_raised: t.Any) -> None:
+    def stop(self) -> None:
+        """End it."""
         self.process.terminate()
         self.process.wait(30)
 
@@ -148,11 +156,15 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Zone]:
             store.put_bytes(data)
         with store.changing() as held:
             holdings.add_image(held, images[-1].record)
-    with Serving(folder, CONFIG) as port:
-        slow = Slow(port)
+    registry = Serving(folder, CONFIG)
+    port = registry.start()
+    slow = Slow(port)
+    try:
         subprocess.run(["sh", str(PUSH), store.path, f"docker://127.0.0.1:{port}", "--dest-tls-verify=false"], check=True, capture_output=True)
         yield Zone(folder, slow.name, images, folder / "log")
+    finally:
         slow.shutdown()
+        registry.stop()
 
 
 def state(store: Path) -> dict[str, bytes]:
