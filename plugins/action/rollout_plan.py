@@ -8,6 +8,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.airgap.azure_ai.plugins.action.host_lock import whoami
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import digest_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lan_registry
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, front, lan_registry
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _want
 
@@ -41,6 +43,18 @@ def authority(path: str) -> str:
         return Path(path).expanduser().read_text(encoding="ascii")
     except (OSError, ValueError):
         return ""
+
+
+def sums(declared: t.Mapping[str, t.Any], folder: str) -> dict[str, t.Optional[str]]:
+    """SHA-256 of each file of a front on this node as it lies there, encrypted or not; None for one that cannot be read."""
+    found: dict[str, t.Optional[str]] = {}
+    for name in front.FILES:
+        if declared.get(name):
+            try:
+                found[name] = str(digest_file(os.path.join(folder, os.path.expanduser(str(declared[name]))))[0])
+            except OSError:
+                found[name] = None
+    return found
 
 
 class ActionModule(ActionBase):
@@ -67,6 +81,8 @@ class ActionModule(ActionBase):
                 "registry_ca": {"type": "path", "default": ""},
                 "registry_from": {"type": "int", "default": 8},
                 "hosts": {"type": "int", "default": 1},
+                "front": {"type": "dict", "default": {}},
+                "front_folder": {"type": "path", "default": ""},
             }
         )
         try:
@@ -76,10 +92,14 @@ class ActionModule(ActionBase):
             want.update(allow_expired=args["allow_expired"], unpin=args["unpin"])
             want["engine"] = {"manage": managed(args["engine_manage"]), "config": args["engine_config"]}
             want["registry"] = lan_registry.chosen(args["transport"], args["registry"], args["hosts"], args["registry_from"])
+            want["front"] = {"declared": args["front"], "files": sums(args["front"], args["front_folder"])}
+            want["fronted"] = bool(args["front"])
         except AirgapError as exc:
             raise AnsibleActionFail(str(exc)) from None  # Ansible would tell the cause a second time
         names = sorted({item["name"] for item in want["packages"]} | {"docker.io"})
         asked = {"root": args["root"], "docker_socket": args["docker_socket"], "packages": names, "engine_config": args["engine_config"]}
+        asked["folders"] = adoption.folders(want["containers"])
+        asked["outputs"] = [item["declaration"]["name"] for item in want["containers"] if item["declaration"]["disk_logging"] is not None]
         if want["registry"]:
             asked.update(registry=want["registry"], registry_ca=authority(args["registry_ca"]))
         looked = self._execute_module(module_name="airgap.azure_ai.host_info", module_args=asked, task_vars=task_vars)

@@ -49,7 +49,7 @@ RETURN = r"""
 _raw:
   description:
     - Each with C(name), C(service), C(tag), C(port), C(bind), C(resource) (V(none) for a service without license), C(cpus), C(memory) (bytes),
-      C(options) (with their defaults, without those that name a container), C(settings), C(variable) and C(metered).
+      C(options) (with their defaults, without those that name a container), C(settings), C(hardening), C(disk_logging), C(adopt), C(variable) and C(metered).
     - C(group), C(group_service), C(member) and C(members) (containers by member) say what a member of a group is, and are empty for others.
     - C(links) are settings that name other containers, C(after) the names of those containers, C(network) the Docker network to reach them.
   type: list

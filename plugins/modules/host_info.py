@@ -38,6 +38,16 @@ options:
     description: Settings that the engine's C(daemon.json) should hold, to be compared with those that it holds.
     type: dict
     default: {}
+  folders:
+    description: Absolute paths of folders of interest, to be told what they are.
+    type: list
+    elements: str
+    default: []
+  outputs:
+    description: Names of containers whose output folders are to be measured.
+    type: list
+    elements: str
+    default: []
   registry:
     description: The site's registry as C(<address>:<port>), to be asked whether it answers; empty asks none.
     type: str
@@ -85,20 +95,30 @@ host:
       returned: always
     engine_error: {description: Why no engine answers., type: str, returned: always}
     engine_program: {description: 'Path of C(dockerd), null when there is none.', type: str, returned: always}
+    nginx: {description: 'Path of C(nginx), null when there is none.', type: str, returned: always}
+    front: {description: 'Digest and ports of the TLS front that is installed, null without one.', type: dict, returned: always}
     engine_ours: {description: Whether this collection installed the engine., type: bool, returned: always}
     registry_error: {description: 'Why the host cannot use O(registry), null when it can or none was named.', type: str, returned: always}
     daemon: {description: 'What stands between C(daemon.json) and O(engine_config), as reason, apply and error.', type: dict, returned: always}
     images: {description: 'Name, id, user, chain and usable of every image.', type: list, elements: dict, returned: always}
-    containers: {description: 'Name, id, image, state, labels and ports of every container.', type: list, elements: dict, returned: always}
+    containers:
+      description: Name, id, image, state, labels, ports, published (address, port and port in it) and sources (of its mounts) of every container.
+      type: list
+      elements: dict
+      returned: always
     networks: {description: Names of the engine's networks., type: list, elements: str, returned: always}
     gpus: {description: 'Count of NVIDIA devices, and whether the engine has a runtime for them.', type: dict, returned: always}
     deployed:
-      description: For each container current, previous, releases, source, proven (the spec that last worked), former (release to go back to) and rollback.
+      description:
+        - For each container current, previous, releases, source, proven (the spec that last worked), former (release to go back to), rollback and
+          output (V(empty), V(used), or the folder that it is a link to).
       type: dict
       returned: always
     lock: {description: 'Who changes the host now, as who, since, node and run; null when nobody does.', type: dict, returned: always}
     turn: {description: Changes whenever a run takes the lock or gives it back., type: str, returned: always}
     models: {description: Digests of complete model sets., type: list, elements: str, returned: always}
+    folders: {description: 'What each of O(folders) is, V(folder), V(missing), V(link) or V(other).', type: dict, returned: always}
+    outputs: {description: Bytes in the output folder of each of O(outputs)., type: dict, returned: always}
     store: {description: Sizes of the blobs in the host's store by hex digest., type: dict, returned: always}
 """
 
@@ -110,31 +130,37 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import daemon, deployed, host, inside, lan_registry, lock, manage
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import daemon, deployed, front, host, inside, lan_registry, lock, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 DOCKER_FOLDER = "/var/lib/docker"  # where an engine keeps its data unless told otherwise
 
 
-def look(root: str, socket: str, packages: t.Sequence[str], config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Everything about the host."""
+    root, config = params["root"], params["engine_config"]
     holder = lock.holder(root)
-    held = inside.survey(Engine(socket))
+    held = inside.survey(Engine(params["docker_socket"]))
     docker = (held["engine"] or {}).get("root_dir") or config.get("data-root") or DOCKER_FOLDER
-    found = host.facts([root, docker], packages)
+    found = host.facts([root, docker], params["packages"])
     return {
         **found,
         "disk": {"root": found["disk"][root], "docker": found["disk"][docker]},
         **held,
-        "engine_program": shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"),
+        "engine_program": shutil.which("dockerd", path=PATH),
         "engine_ours": os.path.exists(manage.NOTE),
         "daemon": daemon.survey(config),
+        "nginx": shutil.which("nginx", path=PATH),
+        "front": front.look(),
         "gpus": host.gpus((held["engine"] or {}).get("runtimes", [])),
         "deployed": deployed.containers(root),
         "turn": lock.turn(root),
         "lock": holder and dataclasses.asdict(holder),
         "models": deployed.models(root),
         "store": deployed.store(root),
+        "folders": {path: deployed.kind(path) for path in params["folders"]},
+        "outputs": {name: deployed.size(os.path.join(root, "containers", name, deployed.OUTPUT)) for name in params["outputs"]},
     }
 
 
@@ -146,6 +172,8 @@ def main() -> None:
             "docker_socket": {"type": "path", "default": DEFAULT_SOCKET},
             "packages": {"type": "list", "elements": "str", "default": []},
             "engine_config": {"type": "dict", "default": {}},
+            "folders": {"type": "list", "elements": "str", "default": []},
+            "outputs": {"type": "list", "elements": "str", "default": []},
             "registry": {"type": "str", "default": ""},
             "registry_ca": {"type": "str", "default": ""},
         },
@@ -153,7 +181,7 @@ def main() -> None:
     )
     try:
         params = module.params
-        found = look(params["root"], params["docker_socket"], params["packages"], params["engine_config"])
+        found = look(params)
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:

@@ -79,6 +79,14 @@ options:
     description: Number of hosts that there are.
     type: int
     default: 1
+  front:
+    description: The host's TLS front as the role P(airgap.azure_ai.front#role) takes it; empty for none.
+    type: dict
+    default: {}
+  front_folder:
+    description: Folder on the control node that paths of O(front) are relative to.
+    type: path
+    default: ''
 seealso:
   - module: airgap.azure_ai.image_load
   - module: airgap.azure_ai.release
@@ -139,7 +147,8 @@ plan:
       description:
         - Containers to start anew, each behind those that it needs.
         - Each has C(container), C(service), C(from), C(to), C(release), C(reason), C(restart), C(spec), C(docker_container) (arguments of
-          M(community.docker.docker_container)), C(compose) (text), C(config), C(folders), C(metered), C(url), C(health) and C(smoke).
+          M(community.docker.docker_container)), C(compose) (text), C(config), C(folders), C(metered), C(resource), C(url), C(health), C(smoke) and
+          C(adopt) (C(container), C(running), C(output) and C(url) of what it takes over, else null).
       type: list
       elements: dict
       returned: always
@@ -155,6 +164,7 @@ plan:
       elements: dict
       returned: always
     undeclared: {description: Containers on the host that are not declared (any more)., type: list, elements: str, returned: always}
+    front: {description: 'What the role P(airgap.azure_ai.front#role) is to do, null when nothing.', type: dict, returned: always}
     problems: {description: What stands in the way., type: list, elements: str, returned: always}
     warnings: {description: What is worth knowing., type: list, elements: str, returned: always}
     lines: {description: The plan for people., type: list, elements: str, returned: always}

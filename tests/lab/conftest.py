@@ -13,7 +13,22 @@ import pytest
 from tests.lab import lab, road
 
 # One lab serves all: who only looks comes before who adds to it, and who takes away comes last.
-ORDER = ("refusals", "road", "exchange", "unproven", "switch", "faults", "services", "unknowns", "elsewhere", "harvest_timer", "engine", "registry", "leave")
+ORDER = (
+    "refusals",
+    "road",
+    "exchange",
+    "unproven",
+    "switch",
+    "faults",
+    "services",
+    "unknowns",
+    "elsewhere",
+    "harvest_timer",
+    "front",
+    "engine",
+    "registry",
+    "leave",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -59,7 +59,13 @@ def layer(side: str) -> dict[str, Json]:
         }
         for name, variable in KEYS.items()
     }
-    site: Json = {"azure_ai_registry": settings.REGISTRY, "azure_ai_registry_ca": "/etc/airgap-lab/certs", "azure_ai_resources": keys}
+    # nginx travels with every bundle, and comes to hosts that declare a front.
+    site: Json = {
+        "azure_ai_packages": ["nginx"],
+        "azure_ai_registry": settings.REGISTRY,
+        "azure_ai_registry_ca": "/etc/airgap-lab/certs",
+        "azure_ai_resources": keys,
+    }
     return files | {"hosts.yml": {"all": {}}, "group_vars/azure_ai_sites.yml": site}
 
 

@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, manage, sizes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, entries, manage, sizes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.declaration import selector_of
 
 CLOCK_LIMIT = 86400  # seconds: a license is judged by whole days
@@ -34,7 +34,7 @@ def judge(have: Have, want: Want, steps: t.Mapping[str, t.Any]) -> Found:
     checks = [_lock(have), _engine(have, want, steps), _registry(have, want), _clock(have, want), _memory(have, want), _disk(have, steps)]
     if "switch" in steps:
         want = {**want, "starting": {step["container"] for step in steps["switch"]}}
-    checks += [check(have, want, item) for item in want["containers"] for check in (bound, _size, _gpu, _port)]
+    checks += [check(have, want, item) for item in want["containers"] for check in (bound, _size, _gpu, _port, _logs, adoption.judge)]
     for found, told in checks:
         problems += found
         warnings += told
@@ -182,13 +182,24 @@ def _size(have: Have, want: Want, item: Item) -> Found:
     return problems, warnings
 
 
+def _logs(have: Have, _want: Want, item: Item) -> Found:
+    """Nothing removes what a service logs to its output folder, as records of usage lie there too: somebody must be told."""
+    name, logging = item["declaration"]["name"], item["declaration"]["disk_logging"]
+    held = have["outputs"].get(name, 0)
+    if logging is None or held <= logging["warn_above_mb"] * 1024**2:
+        return [], []
+    line = f"container {name}: its output folder holds {human(held)}, more than disk_logging.warn_above_mb {logging['warn_above_mb']}"
+    return [], [f"{line}; remove old logs by hand, never usage records, or raise it"]
+
+
 def _port(have: Have, want: Want, item: Item) -> Found:
     """A port may be held by this container, or by another declared one, which moves away if need be."""
     declaration = item["declaration"]
     port = declaration["port"]
     declared = {other["declaration"]["name"] for other in want["containers"]}
     holders = [found for found in have["containers"] if port in found["ports"]]
-    if any(found["name"] in declared and found["labels"].get(LABEL_PREFIX + "container") for found in holders):
+    adopted = adoption.old(have, declaration)
+    if any((found["name"] in declared and found["labels"].get(LABEL_PREFIX + "container")) or found is adopted for found in holders):
         return [], []
     if holders or port in have["listening"]:
         who = f"container {holders[0]['name']}" if holders else "another program"

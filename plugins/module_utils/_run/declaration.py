@@ -6,7 +6,8 @@
 A declaration is a dictionary: name, service, tag, port, bind, resource, cpus (number), memory (bytes), options (with their
 defaults, without those that name a container), settings (text to text), variable (where it was declared), metered,
 group, member, group_service and members ({member: container}) for a member of a group, else None and {},
-links ({setting: URL of another container}), after (names of the containers that it needs), network (None or a name).
+links ({setting: URL of another container}), after (names of the containers that it needs), network (None or a name),
+hardening, disk_logging and adopt (see extras.py).
 This file is private to the collection.
 """
 
@@ -19,13 +20,13 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import selector
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, groups, links, schema, settings, sizes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, extras, groups, links, schema, settings, sizes
 
 VARIABLE = re.compile(r"azure_ai_containers(__\w+)?")
 DEFAULT_BIND = "127.0.0.1"  # the APIs have no authentication
 ALONE: dict[str, t.Any] = {"group": None, "member": None, "group_service": None, "members": {}}
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_KEYS = ("name", "service", "tag", "port", "bind", "resource", "cpus", "memory", "options", "settings")
+_KEYS = ("name", "service", "tag", "port", "bind", "resource", "cpus", "memory", "options", "settings", *extras.KEYS)
 _EVERYWHERE = ("0.0.0.0", "::")
 
 Declaration = dict[str, t.Any]
@@ -46,7 +47,7 @@ def declarations(variables: t.Mapping[str, t.Any], catalog: Catalog, unique: boo
     found = [item for item in completed if item is not None]
     if unique:
         unsure = {str(draft[0].get("service")) for draft, item in zip(drafts, completed) if item is None}
-        problems += _doubles(drafts) + _port_clashes(found) + links.resolve(found, catalog, unsure)
+        problems += _doubles(drafts) + _port_clashes(found) + extras.doubles(found) + links.resolve(found, catalog, unsure)
     for item in found:
         del item["named"]
     if problems:
@@ -111,7 +112,7 @@ def _complete(draft: Draft, catalog: Catalog, unique: bool, allow_latest: bool, 
     result: Declaration = {}
     if entry is not None and isinstance(raw.get("options") or {}, dict):
         form = entries.resolved(entry, raw.get("options") or {})
-        found += _option_faults(raw, entry) + _legacy_faults(raw, form) + _form_faults(raw, form)
+        found += _option_faults(raw, entry) + _legacy_faults(raw, form) + _form_faults(raw, form) + extras.faults(raw, form)
         if not found:
             try:
                 result = {**_filled(raw, variable, form, links.options_of(entry)), **told}
@@ -197,6 +198,7 @@ def _filled(raw: t.Mapping[str, t.Any], variable: str, form: t.Mapping[str, t.An
         "links": {},
         "after": [],
         "network": None,
+        **extras.filled(raw),
     }
 
 

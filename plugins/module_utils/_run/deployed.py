@@ -8,6 +8,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -22,14 +23,16 @@ SOURCE_FILE = "source.json"
 PROVEN_FILE = "proven.json"
 FORMER_FILE = "former.json"
 BACK_FILE = "rollback.json"
+OUTPUT = "output"
 _MAX_JSON = 1024 * 1024
 
 
 def containers(root: str) -> dict[str, dict[str, t.Any]]:
-    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven, former, rollback}.
+    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven, former, rollback, output}.
 
     ``proven`` is the hash of the spec with which the container last proved that it works, or None. ``former`` is the release that
-    a rollback would go back to, ``rollback`` one that still stands, {kind, to, left, since}, or None.
+    a rollback would go back to, ``rollback`` one that still stands, {kind, to, left, since}, or None. ``output`` is ``empty``, ``used``,
+    the folder that it is a link to, or None.
     """
     base = os.path.join(root, "containers")
     return {name: _container(os.path.join(base, name)) for name in _folders(base)}
@@ -82,6 +85,36 @@ def link(folder: str, name: str) -> t.Optional[str]:
         return None
 
 
+def output(folder: str) -> t.Optional[str]:
+    """What a container's output folder is: ``empty`` or ``used``, the folder that it is a link to, None when it is not there."""
+    path = os.path.join(folder, OUTPUT)
+    if os.path.islink(path):
+        return os.readlink(path)
+    if not os.path.isdir(path):
+        return None
+    with os.scandir(path) as found:
+        return "used" if next(found, None) is not None else "empty"
+
+
+def kind(path: str) -> str:
+    """``folder``, ``missing``, ``link`` (it or a folder above it is one) or ``other``."""
+    if os.path.realpath(path) != os.path.normpath(path):
+        return "link"
+    if not os.path.lexists(path):
+        return "missing"
+    return "folder" if os.path.isdir(path) else "other"
+
+
+def size(path: str) -> int:
+    """Bytes of the files below a folder; what goes away meanwhile counts for nothing."""
+    total = 0
+    for place, _folders, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
+
+
 def record(folder: str, name: str) -> dict[str, t.Any]:
     """A file of a container's folder; empty when it is not there or says nothing readable."""
     return _json(os.path.join(folder, name))
@@ -101,6 +134,7 @@ def _container(folder: str) -> dict[str, t.Any]:
         "proven": record(folder, PROVEN_FILE).get("spec") if back.get("done", True) else None,
         "former": former if isinstance(former, str) else None,
         "rollback": back or None,
+        "output": output(folder),
     }
 
 

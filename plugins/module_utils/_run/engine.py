@@ -151,9 +151,17 @@ class Engine:
         """Ask a container to end, kill it after ``seconds``."""
         self._json("POST", f"/containers/{container}/stop", {"t": str(seconds)}, timeout=seconds + self.timeout, missing_ok=True)
 
-    def remove(self, container: str) -> bool:
-        """Kill and remove a container with its anonymous volumes; return whether it was there."""
-        return self._json("DELETE", f"/containers/{container}", {"force": "1", "v": "1"}, missing_ok=True) is not None
+    def update(self, container: str, changes: t.Mapping[str, Json]) -> None:
+        """Change a container that may run: its RestartPolicy or limits."""
+        self._json("POST", f"/containers/{container}/update", body=changes)
+
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name."""
+        self._json("POST", f"/containers/{container}/rename", {"name": name})
+
+    def remove(self, container: str, volumes: bool = True) -> bool:
+        """Kill and remove a container, with its anonymous volumes unless told otherwise; return whether it was there."""
+        return self._json("DELETE", f"/containers/{container}", {"force": "1", "v": str(int(volumes))}, missing_ok=True) is not None
 
     @contextmanager
     def container(self, config: t.Mapping[str, Json], name: str | None = None) -> t.Iterator[str]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, extras
 
-KEYS = ("name", "service", "tag", "port", "bind", "resource", "cpus", "memory", "options", "settings", "members")
-OVERRIDES = ("tag", "resource", "port", "bind", "cpus", "memory", "settings")
-_MAIN = ("tag", "cpus", "memory", "settings")  # what the group's own keys say is said of its main member
+KEYS = ("name", "service", "tag", "port", "bind", "resource", "cpus", "memory", "options", "settings", *extras.KEYS, "members")
+OVERRIDES = ("tag", "resource", "port", "bind", "cpus", "memory", "settings", *extras.KEYS)
+_MAIN = ("tag", "cpus", "memory", "settings", *extras.KEYS)  # what the group's own keys say is said of its main member
 _MEMBER = re.compile(r"\{members\.([A-Za-z0-9_-]+)\}")
 
 Raw = t.Mapping[str, t.Any]

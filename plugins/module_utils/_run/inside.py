@@ -8,6 +8,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
@@ -77,7 +78,8 @@ def _image(engine: Engine, name: str, store: str) -> dict[str, t.Any] | None:
 
 
 def containers(listed: t.Iterable[t.Mapping[str, t.Any]], inspect: t.Callable[[str], t.Optional[t.Mapping[str, t.Any]]]) -> list[dict[str, t.Any]]:
-    """Every container but probes: name, id, image, state, labels, ports (published on the host).
+    """Every container but probes: name, id, image, state, labels, ports on the host, published ([address, port, port in it]), sources of its
+    mounts (as they were given, and where links lead to).
 
     One that starts again and again holds its ports for a moment each time, so it has them although the engine's list shows none.
     """
@@ -89,6 +91,10 @@ def containers(listed: t.Iterable[t.Mapping[str, t.Any]], inspect: t.Callable[[s
             "state": item.get("State", ""),
             "labels": dict(item.get("Labels") or {}),
             "ports": sorted({port["PublicPort"] for port in item.get("Ports") or [] if port.get("PublicPort")} | _bound(item, inspect)),
+            "published": sorted(
+                [port.get("IP") or "", port["PublicPort"], port.get("PrivatePort") or 0] for port in item.get("Ports") or [] if port.get("PublicPort")
+            ),
+            "sources": _sources(item.get("Mounts") or []),
         }
         for item in listed
         if loading.PROBE_LABEL not in (item.get("Labels") or {})
@@ -100,3 +106,8 @@ def _bound(item: t.Mapping[str, t.Any], inspect: t.Callable[[str], t.Optional[t.
     found = (inspect(item["Id"]) if item.get("State") == "restarting" else None) or {}
     bindings = ((found.get("HostConfig") or {}).get("PortBindings") or {}).values()
     return {int(each["HostPort"]) for bound in bindings for each in bound or [] if each.get("HostPort")}
+
+
+def _sources(mounts: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    given = [mount["Source"] for mount in mounts if mount.get("Source")]
+    return sorted({*given, *map(os.path.realpath, given)})

@@ -14,7 +14,7 @@ import re
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import REGISTRY_PACKAGE
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import networks
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import front, networks
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.versions import older
 
 OLDEST = (20, 10)  # Debian 11's; older ones are neither tried nor taken by community.docker
@@ -43,6 +43,8 @@ def step(have: Have, want: Want) -> Step:
     """
     ours = managed(have, want)
     fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all") and item["name"] != REGISTRY_PACKAGE]
+    if not want.get("fronted"):
+        fitting = [item for item in fitting if not item["name"].startswith(front.PACKAGES)]
     if not ours:
         fitting = [item for item in fitting if item["name"] not in PACKAGES]
     absent = [item for item in fitting if item["name"] not in have["packages"]]

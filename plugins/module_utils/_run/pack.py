@@ -19,6 +19,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import CHUNK
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.deployed import OUTPUT
 
 SUMS = "SHA256SUMS"
 LICENSES = "license"  # folder of a release that never goes into an archive
@@ -123,10 +124,21 @@ def _paths(folder: str) -> list[str]:
     found = []
     for place, folders, files in os.walk(folder):
         inside = os.path.relpath(place, folder).split(os.sep)
+        if place == folder:
+            folders[:] = [name for name in folders if name != OUTPUT]
+            files = [name for name in files if name != OUTPUT]
         if inside[0] == "releases" and len(inside) == 2:
             folders[:] = [name for name in folders if name != LICENSES]
         found += [os.path.join(place, name) for name in folders + files]
-    return sorted(found)
+    return sorted(found + _written(os.path.join(folder, OUTPUT)))
+
+
+def _written(output: str) -> list[str]:
+    """The output folder and what lies in it; of an adopted one, which is a link, only the latter: the archive holds files, not a way to them."""
+    if not os.path.isdir(output):
+        return [output] if os.path.lexists(output) else []
+    own = [] if os.path.islink(output) else [output]
+    return own + [os.path.join(place, name) for place, folders, files in os.walk(output) for name in folders + files]
 
 
 class _Hashing:

@@ -10,7 +10,7 @@ want
     containers [{declaration, entry (in the form of the declaration's options), release (dump) | None, image (record) | None,
     models (set) | None, files (set) | None}],
     records (every image record of the store), packages (records), allow_small, engine (see manage.py),
-    registry (name or None).
+    registry (name or None), front (see front.py), fronted (whether one is declared).
 
 Nothing is refused here: what stands in the way lies in ``problems``, what is worth knowing in ``warnings``.
 This file is private to the collection.
@@ -23,7 +23,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import checks, entries, layers, links, manage, proof, remaining, render
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, checks, entries, front, layers, links, manage, proof, remaining, render
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec, writable
 
 Have = t.Mapping[str, t.Any]
@@ -45,6 +45,7 @@ def plan(have: Have, want: Want) -> Plan:
         "verify": [{"container": item["declaration"]["name"], **answers(item)} for item in want["containers"]],
         "undeclared": undeclared(have, want),
         "licenses": remaining.rows(want["containers"], want["control_now"]),
+        "front": front.step(have, want, faces(want)),
     }
     result["registry"] = registry(have, want)
     sends = _sends(have, result, ready)
@@ -52,9 +53,11 @@ def plan(have: Have, want: Want) -> Plan:
     result["send_bytes"] = sum(blob["size"] for blob in result["send"])
     result["pull_bytes"] = sum(blob["size"] for blob in _pulled(result))
     result["problems"], result["warnings"] = checks.judge(have, want, result)
+    for told, more in zip((result["problems"], result["warnings"]), front.judge(have, want, result, faces(want))):
+        told += more
     loads = [item for item in result["images"] if item["reason"]]
     result["staged"] = not (result["send"] or loads or result["models"] or result["releases"])
-    result["empty"] = result["staged"] and not result["engine"]["reason"] and not result["switch"] and not result["networks"]
+    result["empty"] = result["staged"] and not result["engine"]["reason"] and not (result["switch"] or result["networks"] or result["front"])
     result["lines"] = _lines(have, want, result, sends)
     return result
 
@@ -117,13 +120,15 @@ def release_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
         return None
     why = "its last staging did not end, or its license was changed since" if there is not None else "not on the host"
     value = spec(item["entry"], item["declaration"], Release.load(release), want["root"])
+    # Where a folder is adopted, output/ is a link that is laid when the container is taken over.
+    ours = [path for path in writable(value, want["root"]) if item["declaration"]["adopt"] is None or path != f"{name}/output"]
     return {
         "container": name,
         "release": release,
         "license": release["license"],
         "image": value["image"],
         "user": value["user"],
-        "folders": writable(value, want["root"]),
+        "folders": ours,
         "reason": why,
     }
 
@@ -136,7 +141,9 @@ def switches(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, 
     steps = {item["declaration"]["name"]: switch_step(have, want, item) for item in ready}
     after = {item["declaration"]["name"]: item["declaration"]["after"] for item in ready}
     found = {name: step for name in links.ordered(list(steps), after) for step in [steps[name]] if step is not None}
-    places = links.handover(list(found), after, {each["name"] for each in have["containers"] if each["state"] == "running"})
+    adopting = {name for name, step in found.items() if step["adopt"] is not None}  # whoever runs there was started by hand, and is read first
+    running = {each["name"] for each in have["containers"] if each["state"] == "running"} - adopting
+    places = links.handover(list(found), after, running)
     stopped = {name for stops, _waiting in places.values() for name in stops}
     for name, step in found.items():
         stops, waiting = places[name]
@@ -151,8 +158,9 @@ def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
     name, folder = declaration["name"], _folder(have, declaration["name"])
     current = folder["current"]
     value = spec(item["entry"], declaration, release, want["root"])
-    running = next((found for found in have["containers"] if found["name"] == name), None)
-    why = _switch_reason(folder, release.id, running, value)
+    taken = adoption.step(have, item)
+    running = next((found for found in have["containers"] if found["name"] == name and not (taken and taken["container"] == name)), None)
+    why = adoption.words(taken) if taken is not None else _switch_reason(folder, release.id, running, value)
     if why is None or pin(have, want, item) is not None:
         return None
     why += _memory_of(folder.get("rollback"), release.id, value["labels"][SPEC_LABEL])
@@ -164,6 +172,8 @@ def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
         "release": release.id,
         "reason": why,
         "restart": running is not None,
+        "adopt": taken,
+        "resource": declaration["resource"],
         "spec": value,
         "docker_container": render.docker_container(value),
         "compose": render.compose_text(value),
@@ -194,6 +204,12 @@ def url(declaration: t.Mapping[str, t.Any]) -> str:
     """Where the host itself reaches the container."""
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(declaration["bind"], declaration["bind"])
     return f"http://[{address}]:{declaration['port']}" if ":" in address else f"http://{address}:{declaration['port']}"
+
+
+def faces(want: Want) -> dict[str, str]:
+    """Where the host itself reaches each container that users ask: of a group the one that bears its name."""
+    declared = [item["declaration"] for item in want["containers"]]
+    return {item["name"]: url(item) for item in declared if item["group"] in (None, item["name"])}
 
 
 def undeclared(have: Have, want: Want) -> list[str]:
@@ -228,7 +244,7 @@ def _memory_of(back: t.Mapping[str, t.Any] | None, release: str, value: str) -> 
 
 
 def _folder(have: Have, name: str) -> dict[str, t.Any]:
-    return have["deployed"].get(name) or {"current": None, "previous": None, "releases": {}, "source": None, "proven": None, "rollback": None}
+    return have["deployed"].get(name) or {"current": None, "previous": None, "releases": {}, "source": None, "proven": None, "rollback": None, "output": None}
 
 
 def _sends(have: Have, steps: Plan, ready: t.Sequence[Item]) -> dict[str, list[dict[str, t.Any]]]:
@@ -292,6 +308,7 @@ def _lines(have: Have, want: Want, steps: Plan, sends: t.Mapping[str, list[dict[
         if name not in staged and name not in switched and not size:
             continue
         lines.append(f"container {name}: " + ", ".join(_words(item, size, staged.get(name), switched.get(name), want)))
+    lines += [front.line(steps["front"])] if steps["front"] else []
     lines += [f"container {name}: not declared any more and left as it is; declare it, or retire it" for name in steps["undeclared"]]
     return lines
 
@@ -306,7 +323,7 @@ def _words(item: Item, size: int, staged: t.Mapping[str, t.Any] | None, switched
         words.append(f"stage {staged['release']['id']} ({staged['reason']})")
     words.append(f"{human(size)} to send")
     if switched:
-        words.append("restart" if switched["restart"] else "start")
+        words.append("restart" if switched["restart"] or (switched["adopt"] or {}).get("running") else "start")
     if not entries.licensed(item["entry"]):
         return words
     days = checks.license_days(item["release"], want["control_now"])

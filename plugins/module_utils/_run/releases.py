@@ -26,7 +26,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release impo
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
 
 COMPOSE_FILE = "compose.yml"
-OUTPUT = "output"
+OUTPUT = deployed.OUTPUT
 OUTPUT_MODE = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP
 OPEN_LICENSE = stat.S_IRWXU  # of the folder with a license, where the service writes beside it
 OPEN_MODE = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO  # of a folder in which users of several images write
@@ -119,8 +119,10 @@ def written(root: str, container: str, folders: t.Optional[t.Sequence[str]]) -> 
 
 
 def make_folder(path: str, owner: Owner) -> None:
-    """A folder for a container to write into, which no playbook ever deletes."""
+    """A folder for a container to write into, which no playbook ever deletes; MissingError where an adopted one is gone."""
     if not os.path.isdir(path):
+        if os.path.islink(path):
+            raise MissingError(path, f"is a link to {os.readlink(path)}, which is not there", "mount or restore that folder")
         os.makedirs(path)
         os.chmod(path, OUTPUT_MODE)
         os.chown(path, *owner)
@@ -172,7 +174,7 @@ def switch(
     owner = _owner(os.path.join(folder, "releases", identity))
     for path in _present(folder) if folders is None else written(root, container, folders):
         make_folder(path, owner)
-        _hand_over(path, owner, shared=not path.startswith(folder + os.sep))
+        hand_over(path, owner, shared=not path.startswith(folder + os.sep))
         if path == os.path.join(folder, "releases", identity, "license"):
             os.chmod(path, OPEN_LICENSE)  # it may have been staged before its service was known to write there
     if current != identity:
@@ -231,7 +233,7 @@ def _owner(release: str) -> Owner:
     return int(told["uid"]), int(told["gid"])
 
 
-def _hand_over(folder: str, owner: Owner, shared: bool) -> None:
+def hand_over(folder: str, owner: Owner, shared: bool = False) -> None:
     """Give what a container writes into to the new image's user: image versions differ in their user.
 
     A folder that a group shares stays open to the users of its other members' images.

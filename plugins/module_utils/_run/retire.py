@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, LOCAL_REGISTRY, local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host, links, loading, manage
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, front, host, links, loading, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
 
 KEPT = frozenset(("output", "shared", "state", "source.json"))  # what a container wrote, and who it was
@@ -26,7 +26,7 @@ Plan = dict[str, t.Any]
 
 
 def look(root: str, engine: Engine) -> Have:
-    """deployed, folders {name: {entries, files, bytes}}, models, store (bytes), packages, engine_ours, engine_error, containers, images, networks."""
+    """deployed, folders {name: {entries, files, bytes}}, models, store (bytes), packages, engine_ours, front, engine_error, containers, images, networks."""
     names = deployed.containers(root)
     found: Have = {
         "deployed": names,
@@ -35,6 +35,7 @@ def look(root: str, engine: Engine) -> Have:
         "store": sum(deployed.store(root).values()),
         "packages": sorted(host.installed(sorted(manage.PACKAGES))),
         "engine_ours": os.path.exists(manage.NOTE),
+        "front": front.look() is not None,
         "engine_error": None,
         "containers": [],
         "images": [],
@@ -69,11 +70,12 @@ def plan(have: Have, want: Want) -> Plan:
         "store": last and have["store"] > 0,
         "networks": _networks(have, chosen) if steps or last else [],
         "packages": _packages(have) if want["engine"] and last else [],
+        "front": have["front"] and last and not want["containers"],
         "left": left,
     }
     result["endpoints"] = [endpoint for step in steps for endpoint in _endpoints(ours.get(step["name"]))]
     result["problems"] = _problems(have, want, steps, left)
-    result["empty"] = not any(result[key] for key in ("containers", "images", "models", "store", "networks", "packages"))
+    result["empty"] = not any(result[key] for key in ("containers", "images", "models", "store", "networks", "packages", "front"))
     result["lines"] = _lines(result, want)
     return result
 
@@ -183,6 +185,7 @@ def _lines(result: Plan, want: Want) -> list[str]:
         lines.append(f"container {step['name']}: {', '.join(words)} ({step['reason']})")
     lines += [f"image {name}: remove it" for name in result["images"]]
     lines += [f"models {digest[:19]}: remove them" for digest in result["models"]]
+    lines += ["front: stop it, and remove its certificate and key"] if result["front"] else []
     lines += ["store: remove it"] if result["store"] else []
     lines += [f"network {name}: remove it" for name in result["networks"]]
     lines += [f"packages: purge {', '.join(result['packages'])}; /var/lib/docker stays"] if result["packages"] else []

@@ -15,7 +15,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical im
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, groups, settings
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, extras, groups, settings
 
 DEFAULT_ROOT = "/var/lib/azure-ai"
 SPEC_LABEL = LABEL_PREFIX + "spec"
@@ -45,7 +45,7 @@ def spec(entry: Entry, declaration: Declaration, release: Release, root: str = D
     :param entry: the catalog entry in the form that the declaration's options give it
     :raises InputError: the release has something that the service has no place for, or a config file names a member that is not there.
     """
-    name = declaration["name"]
+    name, hardening = declaration["name"], {**entry["hardening"], **declaration.get("hardening", {})}
     config = _config(entry, declaration, root)
     result: Spec = {
         "name": name,
@@ -57,8 +57,8 @@ def spec(entry: Entry, declaration: Declaration, release: Release, root: str = D
         "cpus": declaration["cpus"],
         "memory": declaration["memory"],
         "restart": "unless-stopped",
-        "security_opt": ["no-new-privileges:true"] if entry["hardening"].get("no_new_privileges", True) else [],
-        "cap_drop": list(entry["hardening"].get("drop_capabilities", [])),
+        "security_opt": ["no-new-privileges:true"] if hardening.get("no_new_privileges", True) else [],
+        "cap_drop": list(hardening.get("drop_capabilities", [])),
         "labels": {
             LABEL_PREFIX + "container": name,
             LABEL_PREFIX + "service": declaration["service"],
@@ -115,7 +115,7 @@ def smoke(entry: Entry, declaration: Declaration) -> dict[str, t.Any] | None:
 def _environment(entry: Entry, declaration: Declaration, release: Release) -> dict[str, str]:
     fixed = entries.filled(entry["offline"]["settings"], declaration["options"])
     captured = {name: release.settings[name] for name in entry["offline"].get("captured", []) if name in release.settings}
-    return settings.merge(fixed, captured, declaration.get("links", {}), declaration["settings"])
+    return settings.merge(fixed, captured, declaration.get("links", {}), extras.environment(declaration), declaration["settings"])
 
 
 def _mounts(entry: Entry, declaration: Declaration, release: Release, root: str) -> list[dict[str, t.Any]]:

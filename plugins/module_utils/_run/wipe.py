@@ -19,6 +19,7 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import CHUNK, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, IntegrityError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.retire import KEPT
 
 Digests = dict[int, set[str]]  # size of a license to digests of licenses of that size
@@ -34,15 +35,14 @@ def licenses(root: str, names: t.Iterable[str]) -> Digests:
 
 
 def copies(root: str, wanted: Digests, spared: t.Iterable[str] = ()) -> list[str]:
-    """Files below ``root`` that hold one of the licenses, but those in the releases of ``spared`` containers, which may have the same one."""
+    """Files below ``root``, or in adopted output folders, that hold one of the licenses, but those in the releases of ``spared`` containers,
+    which may have the same one."""
     stay = tuple(os.path.join(root, "containers", name, "releases") + os.sep for name in spared)
     found = []
-    for place, _folders, files in os.walk(root):
-        for name in files:
-            path = os.path.join(place, name)
-            state = os.lstat(path)
-            if stat.S_ISREG(state.st_mode) and state.st_size in wanted and not path.startswith(stay) and _digest(path) in wanted[state.st_size]:
-                found.append(path)
+    for path in [os.path.join(place, name) for base in (root, *_adopted(root)) for place, _folders, files in os.walk(base) for name in files]:
+        state = os.lstat(path)
+        if stat.S_ISREG(state.st_mode) and state.st_size in wanted and not path.startswith(stay) and _digest(path) in wanted[state.st_size]:
+            found.append(path)
     return sorted(found)
 
 
@@ -63,13 +63,18 @@ def wipe(root: str, names: t.Sequence[str], spared: t.Sequence[str]) -> int:
 
 
 def remove(root: str, name: str, keep: bool) -> None:
-    """Remove a container's folder, or with ``keep`` what it did not write. What the container knew itself by goes last."""
+    """Remove a container's folder, or with ``keep`` what it did not write. What the container knew itself by goes last.
+
+    Of an adopted output folder, which is a link, what lies in it is removed; the folder itself is not ours.
+    """
     folder = os.path.join(root, "containers", name)
     if not os.path.isdir(folder):
         return
     # release.json in `releases` tells an interrupted run which images and models were meant, so it outlives the links.
     for entry in sorted(os.listdir(folder), key=lambda each: each == "releases"):
         if not (keep and entry in KEPT):
+            if entry == deployed.OUTPUT:
+                _empty(os.path.join(folder, entry))
             _remove(os.path.join(folder, entry))
     if not os.listdir(folder):
         os.rmdir(folder)
@@ -81,6 +86,13 @@ def remove_store(root: str) -> None:
     for name in ("models", "containers"):
         with contextlib.suppress(OSError):
             os.rmdir(os.path.join(root, name))
+
+
+def _adopted(root: str) -> list[str]:
+    """Links to output folders that lie elsewhere."""
+    base = os.path.join(root, "containers")
+    outputs = [os.path.join(base, name, deployed.OUTPUT) for name in sorted(os.listdir(base))] if os.path.isdir(base) else []
+    return [path for path in outputs if os.path.islink(path)]
 
 
 def _license_files(folder: str) -> list[str]:
@@ -107,6 +119,12 @@ def _overwrite(path: str) -> None:
             left -= stream.write(bytes(min(left, CHUNK)))
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _empty(link: str) -> None:
+    if os.path.islink(link) and os.path.isdir(link):
+        for name in sorted(os.listdir(link)):
+            _remove(os.path.join(link, name))
 
 
 def _remove(path: str) -> None:

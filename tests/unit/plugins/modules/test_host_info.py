@@ -39,6 +39,20 @@ def test_a_host_in_use(fake: FakeEngine, tmp_path: Path, run: t.Callable[..., di
     assert "license" not in str(host["deployed"]["sent-en"]["source"])
 
 
+def test_folders_of_interest_are_told(tmp_path: Path, run: t.Callable[..., dict[str, t.Any]]) -> None:
+    output = tmp_path / "containers" / "a" / "output"
+    output.mkdir(parents=True)
+    (output / "x.log").write_bytes(b"12345")
+    old = str(tmp_path / "old")
+    asked = {"root": str(tmp_path), "docker_socket": str(tmp_path / "none"), "folders": [old, str(output)], "outputs": ["a", "b"]}
+    host = run(host_info.main, check=True, **asked)["host"]
+    assert (host["folders"], host["outputs"]) == ({old: "missing", str(output): "folder"}, {"a": 5, "b": 0})
+    assert host["deployed"]["a"]["output"] == "used"
+
+
+NOWHERE: dict[str, t.Any] = {"root": "/nowhere", "docker_socket": "/nowhere", "packages": [], "engine_config": {}, "folders": [], "outputs": []}
+
+
 def test_what_is_returned_is_documented() -> None:
     told = yaml.safe_load(host_info.RETURN)["host"]["contains"]
-    assert {*host_info.look("/nowhere", "/nowhere", [], {}), "registry_error"} == set(told)
+    assert {*host_info.look(NOWHERE), "registry_error"} == set(told)

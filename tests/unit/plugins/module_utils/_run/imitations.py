@@ -269,6 +269,9 @@ def declaration(name: str = "sent-en", port: int = 5001, image: Image | None = N
         "links": {},
         "after": [],
         "network": None,
+        "hardening": {},
+        "disk_logging": None,
+        "adopt": None,
         **more,
     }
 
@@ -300,6 +303,10 @@ def have(**more: t.Any) -> dict[str, t.Any]:
         "lock": None,
         "models": [],
         "store": {},
+        "folders": {},
+        "outputs": {},
+        "nginx": None,
+        "front": None,
         **more,
     }
 

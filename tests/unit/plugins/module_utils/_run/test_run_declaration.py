@@ -27,7 +27,7 @@ def test_defaults_are_filled_in() -> None:
     (found,) = declarations({"azure_ai_containers": [GOOD]}, CATALOG)
     filled = {"bind": "127.0.0.1", "cpus": 8, "memory": 8 * 1024**3, "options": {}, "settings": {}, "variable": "azure_ai_containers"}
     alone = {"metered": True, "links": {}, "after": [], "network": None, "group": None, "member": None, "group_service": None, "members": {}}
-    assert found == {**GOOD, **filled, **alone}
+    assert found == {**GOOD, **filled, **alone, "hardening": {}, "disk_logging": None, "adopt": None}
 
 
 def test_every_variable_of_the_family_counts_and_no_other() -> None:

@@ -46,14 +46,25 @@ def test_containers_with_ports_and_without_probes() -> None:
             "Image": "i",
             "State": "running",
             "Labels": {"k": "v"},
-            "Ports": [{"PublicPort": 5001}, {"PublicPort": 5001}, {"PrivatePort": 1}],
+            "Ports": [{"IP": "::", "PublicPort": 5001, "PrivatePort": 5000}, {"IP": "0.0.0.0", "PublicPort": 5001, "PrivatePort": 5000}, {"PrivatePort": 1}],
+            "Mounts": [{"Type": "bind", "Source": "/srv/b"}, {"Type": "bind", "Source": "/srv/a"}, {"Type": "tmpfs", "Source": ""}],
         },
         {"Id": "2", "Names": ["/p"], "Labels": {loading.PROBE_LABEL: "1"}},
         {"Id": "3", "Names": None, "Labels": None, "Ports": None},
     ]
     found = inside.containers(listed, lambda _name: pytest.fail("only a restarting one is looked at again"))
-    assert found[0] == {"name": "a", "id": "1", "image": "i", "state": "running", "labels": {"k": "v"}, "ports": [5001]}
+    about = {"name": "a", "id": "1", "image": "i", "state": "running", "labels": {"k": "v"}}
+    published = [["0.0.0.0", 5001, 5000], ["::", 5001, 5000]]
+    assert found[0] == {**about, "ports": [5001], "published": published, "sources": ["/srv/a", "/srv/b"]}
+    assert (found[1]["published"], found[1]["sources"]) == ([], [])
     assert [item["id"] for item in found] == ["1", "3"]
+
+
+def test_a_mount_is_told_as_given_and_as_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (found,) = inside.containers([{"Id": "1", "Names": ["/a"], "Mounts": [{"Source": str(tmp_path / "link")}]}], lambda _name: None)
+    assert found["sources"] == [str(tmp_path / "link"), str(tmp_path / "real")]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,20 @@ def test_what_is_written_is_proved(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "back/current").readlink() == Path("releases/r1")
 
 
+def test_an_adopted_output_is_archived_as_files(folder: Path, tmp_path: Path) -> None:
+    plain = pack.write(str(folder), str(tmp_path / "plain.tar.gz"))
+    (folder / "output").rename(tmp_path / "elsewhere")
+    (folder / "output").symlink_to(tmp_path / "elsewhere")
+    told = pack.write(str(folder), str(tmp_path / "out.tar.gz"))
+    assert (told["files"], told["bytes"], told["skipped"]) == (plain["files"], plain["bytes"], plain["skipped"])
+    assert pack.prove(str(tmp_path / "out.tar.gz")) == 3
+    with tarfile.open(tmp_path / "out.tar.gz") as tar:
+        tar.extractall(tmp_path / "back", filter="data")
+    assert (tmp_path / "back/output/sub/records.json").is_file() and not (tmp_path / "back/output").is_symlink()
+    (tmp_path / "elsewhere" / "sub" / "more").write_text("1")
+    assert pack.fingerprint(str(folder)) != told["fingerprint"], "who writes there is noticed"
+
+
 def test_a_damaged_archive_is_told(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.tar.gz"
     pack.write(str(folder), str(target))

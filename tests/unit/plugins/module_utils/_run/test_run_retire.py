@@ -38,6 +38,7 @@ def have(**more: t.Any) -> dict[str, t.Any]:
         "store": 0,
         "packages": ["docker.io"],
         "engine_ours": True,
+        "front": False,
         "engine_error": None,
         "containers": [container("a"), container("b"), container("c", image=OTHER)],
         "images": [IMAGE, OTHER, "debian:12"],
@@ -49,6 +50,14 @@ def have(**more: t.Any) -> dict[str, t.Any]:
 def want(*names: str, **more: t.Any) -> dict[str, t.Any]:
     base = {"root": "/r", "declared": [], "allow_declared": False, "output": "archive", "engine": False}
     return {**base, "containers": list(names), **more}
+
+
+def test_the_front_goes_with_the_last_container_and_the_whole_host() -> None:
+    whole = retire.plan(have(front=True), want())
+    assert whole["front"] and "front: stop it, and remove its certificate and key" in whole["lines"]
+    assert not retire.plan(have(front=True), want("a", "b", "c"))["front"], "named containers are not the host"
+    bare = have(front=True, deployed={}, folders={}, containers=[], images=[], models=[])
+    assert retire.plan(bare, want())["empty"] is False
 
 
 def test_an_image_goes_with_its_last_user() -> None:

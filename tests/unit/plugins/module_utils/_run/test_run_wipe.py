@@ -61,6 +61,20 @@ def test_what_is_kept_and_what_goes(tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "containers") == ["a"]
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_of_an_adopted_output_the_folder_stays(tmp_path: Path, keep: bool) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    lay(root, "a", "CANARY-1")
+    (root / "containers/a/output").rename(elsewhere)
+    (root / "containers/a/output").symlink_to(elsewhere)
+    (elsewhere / "sub").mkdir()
+    (elsewhere / "sub" / "copy").write_text("CANARY-1")
+    assert wipe.wipe(str(root), ["a"], []) == 2, "a copy of the license there is found as well"
+    wipe.remove(str(root), "a", keep=keep)
+    assert sorted(os.listdir(elsewhere)) == (["records", "sub"] if keep else [])
+    assert (root / "containers/a").exists() is keep
+
+
 def test_the_store_goes_with_the_folders_that_are_empty_then(tmp_path: Path) -> None:
     blobs = tmp_path / "store" / "blobs" / "sha256"
     for folder in (blobs, tmp_path / "models", tmp_path / "containers"):

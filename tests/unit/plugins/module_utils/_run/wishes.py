@@ -29,6 +29,15 @@ SETTINGS = st.dictionaries(
     TEXT,
     max_size=3,
 )
+EXTRAS = st.fixed_dictionaries(
+    {},
+    optional={
+        "hardening": st.fixed_dictionaries(
+            {}, optional={"no_new_privileges": st.booleans(), "drop_capabilities": st.lists(st.sampled_from(["ALL", "NET_RAW", "MKNOD"]), unique=True)}
+        ),
+        "disk_logging": st.fixed_dictionaries({}, optional={"max_file_mb": st.integers(1, 2000)}),
+    },
+)
 
 
 class Wish(t.NamedTuple):
@@ -75,6 +84,7 @@ def _raw(draw: st.DrawFn, service: str, name: str, port: int, fixed: Json) -> Js
     options = draw(options_of(entry, dict(fixed)))
     raw = {"name": name, "service": service, "port": port, "resource": "any-dc0", "options": options}
     raw["bind"] = draw(st.sampled_from(["127.0.0.1", "0.0.0.0", "::1"]))
+    raw.update(draw(EXTRAS))
     if not groups.is_group(entry):
         return {**raw, "tag": entries.resolved(entry, options)["example_tag"], "settings": draw(SETTINGS)}
     tags = {place["member"]: entries.resolved(CATALOG[member["service"]], member["options"])["example_tag"] for member, place in groups.expand(raw, entry)}
