@@ -55,6 +55,13 @@ def push(wanted: t.Iterable[images.Image]) -> None:
                 shell.inside(cloud, "skopeo", "copy", "-q", "--dest-cert-dir", "/etc/airgap-lab/certs", source, target, timeout=120)
 
 
+def retag(image: images.Image, tag: str) -> None:
+    """Let another tag of an image's repository stand for it; ``push`` puts it right."""
+    place = f"docker://{REGISTRY}/{image.repository}"
+    trust = ["--src-cert-dir", "/etc/airgap-lab/certs", "--dest-cert-dir", "/etc/airgap-lab/certs"]
+    shell.inside(host("cloud").container, "skopeo", "copy", "-q", *trust, f"{place}:{image.tag}", f"{place}:{tag}", timeout=120)
+
+
 def registry_status(path: str) -> tuple[int, str]:
     """HTTP status and content digest of a HEAD request; 0 when nothing answers."""
     trust = ssl.create_default_context(cafile=str(state_file("ca.pem")))

@@ -14,9 +14,10 @@ import typing as t
 
 import pytest
 
-from tests.lab import outcome, overlay, road, settings
+from tests.lab import cloud, outcome, overlay, road, settings
 from tests.lab.settings import Json
 from tests.lab.shell import as_root, docker, inside, run, wait_for
+from tests.simulator import images as simulated
 
 TEXT, JUMP, SPEECH = (settings.host(name).container for name in ("text-1", "jump", "speech-1"))
 ROOT, INCOMING, DOCKER_TMP = "/var/lib/azure-ai", "/home/deploy/.azure-ai/incoming", "/var/lib/docker/tmp"
@@ -224,6 +225,20 @@ def test_a_blob_damaged_on_the_host_is_sent_again_and_all_ends_where_it_would_ha
         assert inside(host, "sh", "-c", f"ls {ROOT}/lock 2>/dev/null; true") == ""
     assert set(road.changes(staged(log="faults-again")).values()) == {0}
     assert started() == site
+
+
+def test_a_license_of_another_version_is_not_bundled(site: dict[str, str]) -> None:
+    """A tag that stands for another image now, as after somebody pushed to it: the license at hand opens the former one."""
+    moved, other = (each for each in simulated.IMAGES if each.service == "speech_to_text")
+    cloud.retag(other, moved.tag)
+    before = road.newest_bundle()
+    with pytest.raises(road.Refused) as caught:
+        road.bundle(log="faults-moved")
+    cloud.push([moved])
+    assert "Traceback" not in caught.value.output
+    assert f"image speech_to_text:{moved.tag}: the tag has moved from sha256:" in caught.value.output
+    assert "licenses made for the old image will not do for the new one" in caught.value.output and "bundle_accept_moved" in caught.value.output
+    assert road.newest_bundle() == before
 
 
 def test_a_license_of_another_version_is_put_right(site: dict[str, str]) -> None:
