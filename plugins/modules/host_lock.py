@@ -50,6 +50,12 @@ options:
     description: Take the lock from whoever holds it. Only for a run that is known to be dead.
     type: bool
     default: false
+  incoming:
+    description:
+      - Folder of the login user in which rsync lays down what it sends; V(~) is the home of the user who logged in. What is written there is a sign
+        of life of who holds the lock.
+    type: str
+    default: ''
   mine:
     description: Who asks; set by the action plugin.
     type: dict
@@ -90,6 +96,7 @@ holder:
 """
 
 import dataclasses
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -105,6 +112,11 @@ def mine_of(value: dict[str, str] | None) -> lock.Holder:
         raise InputError("mine", "not who, since, node and run", "leave it to the action plugin") from exc
 
 
+def at_home(path: str, user: str) -> str:
+    """A path in which ``~`` is the home of who logged in; with become the module itself runs as somebody else."""
+    return os.path.expanduser(f"~{user}{path[1:]}" if path.startswith("~/") else path)
+
+
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(
@@ -112,6 +124,7 @@ def main() -> None:
             "root": {"type": "path", "default": "/var/lib/azure-ai"},
             "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
             "break_lock": {"type": "bool", "default": False},
+            "incoming": {"type": "str", "default": ""},
             "mine": {"type": "dict"},
             "dead": {"type": "list", "elements": "str", "default": []},
         },
@@ -126,7 +139,7 @@ def main() -> None:
         why = lock.reason(params["root"], mine, held, broken)
         if not module.check_mode:
             if held:
-                lock.take(params["root"], mine, broken)
+                lock.take(params["root"], mine, broken, at_home(params["incoming"], os.environ.get("SUDO_USER", "")))
             else:
                 lock.give_back(params["root"], mine)
     except lock.HeldError as exc:

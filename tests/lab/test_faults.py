@@ -160,6 +160,7 @@ def test_a_line_that_drops_while_blobs_are_sent(site: dict[str, str]) -> None:
     thread.start()
     for host, harm in ((SPEECH, lambda: inside(JUMP, "sh", "-c", "kill -9 $(pgrep -f '^sshd: hop')")), (TEXT, lambda: _silence("-I"))):
         wait_for("blobs are on their way", lambda host=host: _sending(host), 90)
+        assert json.loads(inside(host, "cat", f"{ROOT}/lock"))["incoming"] == INCOMING, "what rsync writes is a sign of life"
         harm()
     thread.join(180)
     _silence("-D")

@@ -24,6 +24,8 @@ FILE = "lock"
 BEAT = 20.0  # seconds between signs of life while something long is done
 FREE = "nobody holds it"
 _FIELDS = ("who", "since", "node", "run")
+_INCOMING = "incoming"
+_PARTIAL = ".~tmp~"  # where rsync keeps what came of a file
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,10 @@ def reason(root: str, mine: Holder, held: bool, broken: t.Sequence[str] = ()) ->
     raise HeldError(os.path.join(root, FILE), found, quiet(root))
 
 
-def take(root: str, mine: Holder, broken: t.Sequence[str] = ()) -> None:
+def take(root: str, mine: Holder, broken: t.Sequence[str] = (), incoming: str = "") -> None:
     """Hold the lock, or refresh the sign of life.
 
+    :param incoming: folder in which rsync lays down blobs: what it writes there is a sign of life as well
     :raises HeldError: another run was quicker.
     """
     os.makedirs(root, mode=0o755, exist_ok=True)
@@ -96,7 +99,7 @@ def take(root: str, mine: Holder, broken: t.Sequence[str] = ()) -> None:
     handle, temporary = tempfile.mkstemp(prefix=".airgap-", dir=root)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(asdict(mine), sort_keys=True) + "\n")
+            stream.write(json.dumps({**asdict(mine), _INCOMING: incoming}, sort_keys=True) + "\n")
             os.fchmod(stream.fileno(), 0o644)
             stream.flush()
             os.fsync(stream.fileno())
@@ -152,12 +155,29 @@ def turn(root: str) -> str:
 
 
 def quiet(root: str) -> float:
-    """Seconds since the last sign of life."""
+    """Seconds since the last sign of life, of the lock or of what is on its way to the host."""
     try:
-        state = os.stat(os.path.join(root, FILE))
+        with open(os.path.join(root, FILE), encoding="utf-8", errors="replace") as stream:
+            newest, text = os.fstat(stream.fileno()).st_mtime, stream.read(4096)
     except FileNotFoundError:
         return 0.0
-    return max(0.0, datetime.datetime.now(datetime.timezone.utc).timestamp() - state.st_mtime)
+    try:
+        incoming = str(json.loads(text)[_INCOMING])
+    except (ValueError, KeyError, TypeError):
+        incoming = ""
+    if incoming:
+        newest = max([newest, *_written(incoming), *_written(os.path.join(incoming, _PARTIAL))])
+    return max(0.0, datetime.datetime.now(datetime.timezone.utc).timestamp() - newest)
+
+
+def _written(folder: str) -> list[float]:
+    """When each file of a folder was last written to; nothing where there is no such folder."""
+    found: list[float] = []
+    with contextlib.suppress(OSError), os.scandir(folder) as listed:
+        for item in listed:
+            with contextlib.suppress(FileNotFoundError):
+                found.append(item.stat(follow_symlinks=False).st_mtime)
+    return found
 
 
 def _read(text: str) -> Holder:

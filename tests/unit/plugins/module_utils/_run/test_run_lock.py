@@ -119,3 +119,22 @@ def test_signs_of_life_come_as_long_as_the_work_takes(tmp_path: Path) -> None:
     with lock.heartbeat(str(tmp_path), seconds=0.01):
         pass
     assert os.listdir(tmp_path) == [], "a sign of life makes no lock"
+
+
+@pytest.mark.parametrize("place", ["", ".~tmp~/"])
+def test_what_rsync_writes_is_a_sign_of_life(tmp_path: Path, place: str) -> None:
+    incoming = tmp_path / "incoming"
+    lock.take(str(tmp_path), ANNE, incoming=str(incoming))
+    os.utime(tmp_path / "lock", (0, 0))
+    with pytest.raises(lock.HeldError, match="hours ago"):
+        lock.reason(str(tmp_path), BERT, True)
+    (incoming / place).mkdir(parents=True)
+    os.utime(incoming, (0, 0))
+    blob = incoming / f"{place}.0123.aB3xYz"
+    blob.write_bytes(b"half of it")
+    assert lock.quiet(str(tmp_path)) < 60
+    os.utime(blob, (0, 0))
+    for folder in (incoming, incoming / place):
+        os.utime(folder, (0, 0))
+    assert lock.quiet(str(tmp_path)) > 7200
+    assert lock.holder(str(tmp_path)) == ANNE
