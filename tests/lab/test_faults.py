@@ -154,13 +154,13 @@ def test_what_can_be_known_is_told_before_anything_is_sent(strange: dict[str, st
 
 def test_a_line_that_drops_while_blobs_are_sent(site: dict[str, str]) -> None:
     """One host falls silent, of the other the session at the jump host is killed; both in the middle of a file."""
-    dead = {"ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ConnectTimeout=3"}
+    dead = {"ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=2"}
     outputs: list[str] = []
     thread = threading.Thread(target=lambda: outputs.append(broken("-e", "azure_ai_bandwidth=60", environment=dead, log="faults-dropped")))
     thread.start()
     try:
         for host, harm in ((SPEECH, lambda: inside(JUMP, "sh", "-c", "kill -9 $(pgrep -f '^sshd: hop')")), (TEXT, lambda: _silence("-I"))):
-            wait_for("blobs are on their way", lambda host=host: _sending(host), 90)
+            wait_for("blobs are on their way", lambda host=host: _sending(host), 180)
             assert json.loads(inside(host, "cat", f"{ROOT}/lock"))["incoming"] == INCOMING, "what rsync writes is a sign of life"
             harm()
     finally:
