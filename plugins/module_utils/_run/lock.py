@@ -163,7 +163,7 @@ def quiet(root: str) -> float:
         return 0.0
     try:
         incoming = str(json.loads(text)[_INCOMING])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         incoming = ""
     if incoming:
         newest = max([newest, *_written(incoming), *_written(os.path.join(incoming, _PARTIAL))])
