@@ -103,7 +103,7 @@ def site(walked: dict[str, str]) -> t.Iterator[dict[str, str]]:
     inside(TEXT, "install", "-d", "-o", "deploy", "-g", "deploy", "-m", "0700", INCOMING.rpartition("/")[0], INCOMING)
     inside(TEXT, "mount", "-t", "tmpfs", "-o", "size=24m,mode=0700,uid=deploy,gid=deploy", "azlab", INCOMING)
     yield started()
-    inside(TEXT, "umount", INCOMING)
+    inside(TEXT, "umount", "--lazy", INCOMING)  # the rsync of a line that fell silent may linger there
     for host in LACKED:
         inside(host, "rm", "-rf", *(f"{ROOT}/containers/{each['name']}" for each in MORE), MARKER, INCOMING)
         for name in set(images(host)) - set(before[host]):
