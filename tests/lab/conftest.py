@@ -28,6 +28,7 @@ ORDER = (
     "engine",
     "registry",
     "leave",
+    "lost_control",
 )
 
 

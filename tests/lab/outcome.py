@@ -22,6 +22,12 @@ def report() -> Json:
     return json.loads(road.read(road.CONTROL, f"{road.HOME}/report/report.json"))
 
 
+def headquarters() -> Json:
+    """The report that the connected side writes from what it imported."""
+    road.playbook(road.BUILDER, "report", log="headquarters-report")
+    return json.loads(road.read(road.BUILDER, f"{road.HOME}/report/report.json"))
+
+
 def metered() -> dict[tuple[str, str, str, str], Decimal]:
     """(host, container, meter, month) to quantity, added up from the record files that the simulated containers wrote.
 

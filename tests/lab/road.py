@@ -74,15 +74,15 @@ def init() -> None:
     """Make both control folders and let a person carry public keys and the vault password between them."""
     for container in SIDES.values():
         inside(container, "install", "-d", "-o", USER, "-g", USER, "-m", "0750", HOME)
-    _init("connected")
+    init_side("connected")
     hand_over(BUILDER, f"{HOME}/keys/signing.pub", CONTROL, f"{HOME}/carried/builder.pub")
     hand_over(BUILDER, f"{HOME}/keys/vault-{SITE}", CONTROL, f"{HOME}/keys/vault-{SITE}")
-    _init("site", init_trust=f"{HOME}/carried/builder.pub", init_trust_principal="builder@headquarters,hq@headquarters")
+    init_side("site", init_trust=f"{HOME}/carried/builder.pub", init_trust_principal="builder@headquarters,hq@headquarters")
     hand_over(CONTROL, f"{HOME}/keys/signing.pub", BUILDER, f"{HOME}/carried/{SITE}.pub")
-    _init("connected", init_trust=f"{HOME}/carried/{SITE}.pub", init_trust_principal=f"site@{SITE}")
+    init_side("connected", init_trust=f"{HOME}/carried/{SITE}.pub", init_trust_principal=f"site@{SITE}")
 
 
-def _init(side: str, **trust: str) -> None:
+def init_side(side: str, **trust: str) -> None:
     """Run init on one side and lay the lab over its example inventories."""
     container = SIDES[side]
     playbook(container, "init", "-e", json.dumps({"init_side": side, "azure_ai_site": SITE, **trust}), log=f"init-{side}{'-trust' * bool(trust)}")

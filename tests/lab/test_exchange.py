@@ -21,12 +21,6 @@ def rows(report: Json) -> list[tuple[str, ...]]:
     return sorted((row["host"], row["container"], row["meter"], row["month"], *row["quantity"]) for row in report["rows"])
 
 
-def at_headquarters() -> Json:
-    """The report that the connected side writes from what it imported."""
-    road.playbook(road.BUILDER, "report", log="exchange-report")
-    return json.loads(road.read(road.BUILDER, f"{road.HOME}/report/report.json"))
-
-
 @pytest.fixture(scope="module")
 def exchanged(walked: dict[str, str]) -> dict[str, str]:
     """One export carried to headquarters and imported there; name of the step to what it printed."""
@@ -47,7 +41,7 @@ def exports() -> list[str]:
 def test_headquarters_knows_what_the_site_knows(exchanged: dict[str, str]) -> None:
     road.report(log="exchange-site-report")
     used = rows(outcome.report())
-    assert used and rows(at_headquarters()) == used
+    assert used and rows(outcome.headquarters()) == used
 
 
 def test_exporting_and_importing_again_changes_nothing(exchanged: dict[str, str]) -> None:
@@ -56,14 +50,14 @@ def test_exporting_and_importing_again_changes_nothing(exchanged: dict[str, str]
 
 
 def test_an_altered_export_is_refused_and_nothing_of_it_is_kept(exchanged: dict[str, str]) -> None:
-    before = rows(at_headquarters())
+    before = rows(outcome.headquarters())
     name = exports()[-1]
     inside(road.BUILDER, "sh", "-c", f"rm -rf {FORGED} && install -d -o ops {FORGED} && cp -r {road.HOME}/inbox/{name} {FORGED}/ && chown -R ops {FORGED}")
     inside(road.BUILDER, "sed", "-i", 's/"quantity":"/&9/', f"{FORGED}/{name}/readings.jsonl")
     with pytest.raises(road.Refused) as caught:
         road.playbook(road.BUILDER, "usage_import", "-e", json.dumps({"usage_import_src": [FORGED]}), log="exchange-forged")
     assert "readings.jsonl" in caught.value.output and "Traceback" not in caught.value.output
-    assert rows(at_headquarters()) == before
+    assert rows(outcome.headquarters()) == before
     inside(road.BUILDER, "rm", "-rf", FORGED)
 
 
@@ -83,7 +77,7 @@ def test_the_receipt_comes_back_in_the_next_bundle(exchanged: dict[str, str]) ->
     road.carry_export()
     road.playbook(road.BUILDER, "usage_import", log="exchange-import-second")
     road.report(log="exchange-site-report-2")
-    assert rows(at_headquarters()) == rows(outcome.report())
+    assert rows(outcome.headquarters()) == rows(outcome.report())
 
 
 def test_what_leaves_the_site_names_no_address_and_no_secret(exchanged: dict[str, str]) -> None:
