@@ -17,6 +17,7 @@ ORDER = (
     "refusals",
     "road",
     "exchange",
+    "carry",
     "unproven",
     "switch",
     "faults",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import typing as t
@@ -96,7 +97,7 @@ def bundle(*argv: str, **options: t.Any) -> str:
 
 def newest_bundle(container: str = BUILDER, folder: str = "bundles") -> str:
     """Path of the site's bundle with the highest sequence on a control node."""
-    names = [name for name in inside(container, "ls", f"{HOME}/{folder}").split() if name.startswith(f"{SITE}-")]
+    names = [name for name in inside(container, "ls", f"{HOME}/{folder}").split() if re.fullmatch(rf"{SITE}-\d+", name)]
     if not names:
         raise LabError(f"no bundle for {SITE} in {HOME}/{folder} of {container}; run the bundle step")
     return f"{HOME}/{folder}/" + max(names, key=lambda name: int(name.rpartition("-")[2]))
@@ -176,3 +177,9 @@ def containers(host: str) -> list[dict[str, t.Any]]:
     outer = settings.host(host).container
     names = docker("exec", outer, "docker", "ps", "--quiet", "--filter", "label=airgap.azure_ai.container").split()
     return json.loads(docker("exec", outer, "docker", "inspect", *names)) if names else []
+
+
+def bring(source: str, path: str, target: str, destination: str) -> None:
+    """Carry a folder from one host to another, as the target's ordinary user's own; what lies at the destination is replaced."""
+    consume = f"rm -rf {destination} && mkdir -p {destination} && tar -C {destination} -xf - && chown -R {USER}:{USER} {destination}"
+    _pipe(source, f"tar -C {shlex.quote(path)} -cf - .", target, consume)
