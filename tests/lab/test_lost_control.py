@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The site's control node is lost: rebuilt from a backup, with what differs told and no unit lost or counted twice."""
+"""The site's control node is lost: rebuilt from a backup, and from media and a receipt alone, with what differs told and no unit lost or counted twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from tests.lab import outcome, road
+from tests.lab import outcome, overlay, road
 from tests.lab.shell import inside
 
 BACKUPS, MEDIUM, CARRIED, PASSWORD = (f"/home/{road.USER}/{name}" for name in ("backups", "medium", "carried", "backup-password"))
@@ -84,3 +84,19 @@ def test_from_a_backup(ends: dict[str, int]) -> None:
     assert re.search(rf"knew looks up to row {ends['looks']}, this ledger ends at {lost['looks'][0] - 1}", " ".join(told.split()))
     road.init_side("site")
     whole("backup")
+
+
+def test_from_media_and_a_receipt_alone(ends: dict[str, int]) -> None:
+    lose()
+    road.init()
+    road.bundle(log="lost-bundle")
+    path, _size = road.carry()
+    assert "no such file, and headquarters has usage of this site" in " ".join(road.receive(log="lost-receive").split())
+    receipt = f"{road.HOME}/store/received/{path.rpartition('/')[2]}/receipt.json"
+    known = json.loads(road.read(road.CONTROL, receipt))["heads"]
+    assert known["looks"]["seq"] > ends["looks"], "headquarters has heard of the node that was rebuilt from the backup"
+    told = restore(receipt=receipt)
+    assert lost_rows(told) == {name: (1, known[name]["seq"]) for name in ("looks", "readings")}
+    assert road.changes(restore(receipt=receipt)) == {"localhost": 0}
+    whole("media")
+    assert set(overlay.PUBLISHED) == {row["host"] for row in outcome.report()["coverage"]}
