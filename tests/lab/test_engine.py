@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.lab import overlay, road, settings
 from tests.lab.settings import Json
 from tests.lab.shell import as_root, inside, run, wait_for
@@ -14,6 +16,15 @@ from tests.lab.shell import as_root, inside, run, wait_for
 TEXT = settings.host("text-1").container
 OLDER = "20.10.0-0airgap"
 LOGS = {"engine_daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "4"}, "live-restore": True}}
+SENTIMENT = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5003, "resource": "language-dc0"}
+TRANSLATOR = {
+    "name": "translator",
+    "service": "text_translation",
+    "tag": "1.0.03113.842-amd64",
+    "port": 5002,
+    "resource": "translator-dc0",
+    "options": {"languages": ["en", "fr"]},
+}
 NEED = {"service": "text_translation", "setting": "SIM_TRANSLATOR"}
 
 
@@ -71,12 +82,28 @@ def options() -> Json:
     return json.loads(road.read(TEXT, "/etc/docker/daemon.json"))["log-opts"]
 
 
-def test_what_others_need_stops_last_and_starts_first(walked: dict[str, str]) -> None:
+def needy() -> Json:
+    """Variables by which the sentiment container needs the translator."""
     catalog = overlay.layer("site")["group_vars/all.yml"]["azure_ai_catalog"]
+    return {"azure_ai_catalog": {**catalog, "sentiment": {**catalog["sentiment"], "needs": [NEED]}}}
+
+
+def test_what_others_need_stops_last_and_starts_first(walked: dict[str, str]) -> None:
     begin = inside(TEXT, "date", "+%s.%N")
-    rollout(azure_ai_catalog={**catalog, "sentiment": {**catalog["sentiment"], "needs": [NEED]}})
+    rollout(**needy())
     span = ("--since", begin, "--until", inside(TEXT, "date", "+%s.%N"))
     told = inside(TEXT, "docker", "events", *span, "--filter", "type=container", "--format", "{{.Action}} {{.Actor.Attributes.name}}").splitlines()
     seen = [line for line in told if line in ("die sentiment", "die translator", "start sentiment", "start translator")]
     assert seen == ["die sentiment", "die translator", "start translator", "start sentiment"]
     assert road.changes(rollout())["text-1"] > 0, "as it was"
+
+
+def test_what_waits_for_its_turn_is_started_again_where_what_it_needs_fails(walked: dict[str, str]) -> None:
+    before = {each["Name"]: each["Id"] for each in road.containers("text-1")}
+    never = {**TRANSLATOR, "settings": {"SIM_READY_AFTER": "9999"}}
+    with pytest.raises(road.Refused) as caught:
+        rollout(**needy(), azure_ai_containers__text=[never, SENTIMENT], containers_ready_seconds=16)
+    assert "text-1: container translator: wait until it is ready failed" in caught.value.output and "rolled back: " in caught.value.output
+    after = {each["Name"]: each["Id"] for each in road.containers("text-1")}
+    assert after.pop("/translator") != before.pop("/translator") and after == before, "the same container as before runs again"
+    assert road.changes(rollout()) == {"text-1": 0}
