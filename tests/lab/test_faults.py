@@ -125,8 +125,8 @@ def strange(site: dict[str, str]) -> t.Iterator[dict[str, str]]:
     overlay.write(road.CONTROL, road.HOME, "../strange/hosts.yml", {"all": {"hosts": hosts}})
     original = json.dumps(holdings()).encode()
     value = holdings()
-    release = next(each for each in value["releases"] if each["service"] == "sentiment" and each["tag"] == "3.0-en")
-    release["license"] = next(each["license"] for each in value["releases"] if each["service"] == "text_translation")
+    release, *_others = (each for each in value["releases"] if each["service"] == "sentiment" and each["tag"] == "3.0-en")
+    release["license"], *_others = (each["license"] for each in value["releases"] if each["service"] == "text_translation")
     _lay_holdings(json.dumps(value).encode())
     yield {"ANSIBLE_INVENTORY": ",".join(f"inventories/{layer}" for layer in (*overlay.LAYERS["site"], "strange"))}
     _lay_holdings(original)

@@ -157,7 +157,7 @@ def test_the_renderings_agree(value: dict[str, t.Any]) -> None:
 
 @given(specs())
 def test_compose_brings_the_line_for_docker_run_unless_it_breaks(value: dict[str, t.Any]) -> None:
-    *_, head, last, end = render.compose_text(value).split("\n")
+    *_before, head, last, end = render.compose_text(value).split("\n")
     assert end == ""
     if last.startswith("# docker run "):
         assert head == "# The same without Compose:"

@@ -10,6 +10,7 @@ import json
 import os
 import typing as t
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -185,7 +186,7 @@ def test_a_cut_off_run_remembers_how_it_was(tmp_path: Path, output: Path, monkey
     engine = Held(old=by_hand())
     taking = steps(tmp_path, engine, output)
     taking.act("linked")
-    monkeypatch.setattr(engine, "rename", lambda *_args: (_ for _ in ()).throw(RemoteError("engine", "power cut")))
+    monkeypatch.setattr(engine, "rename", Mock(side_effect=RemoteError("engine", "power cut")))
     with pytest.raises(RemoteError):
         taking.act("held")
     monkeypatch.undo()
