@@ -151,6 +151,7 @@ def test_the_new_node_plans_and_harvests_with_the_kits_ansible(media: list[str])
     road.playbook(carry.NODE, "rollout", "--check", log="carry-plan")
     plan = road.read(carry.NODE, f"{road.HOME}/plans/{road.SITE}.txt").decode()
     assert "container own-intents: none -> " in plan and "speech-1\n  nothing to do\n" in plan and "PROBLEM" not in plan, plan
+    road.traffic(1)
     assert road.changes(road.playbook(carry.NODE, "harvest", log="carry-harvest"))["localhost"] > 0
     counters = leaks.counters()
     assert counters["site"] == counters["remote"] == {"escaped": 0, "attempted": 0}, "nobody asked a network for anything"
