@@ -3,15 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Headquarters' ledger in a real PostgreSQL: exports are merged, repeated and refused there as in SQLite.
 
-Uses the server of AZURE_AI_TEST_POSTGRES_URL, or starts one of its own (tests/lab/postgres.sh).
+Uses the server of AZURE_AI_TEST_POSTGRES_URL, or starts one of its own (tests/integration/postgres.py).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 import typing as t
 from pathlib import Path
 
@@ -21,24 +17,15 @@ import sqlalchemy as sa
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, schema
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.exchange_kit import Headquarters, Keys, Site, copied, statuses
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import rows
+from tests.integration import postgres
 
-SCRIPT = str(Path(__file__).resolve().parents[1] / "lab/postgres.sh")
 CHAINS = ("looks", "readings", "adjustments")
 
 
 @pytest.fixture(scope="module")
 def server() -> t.Iterator[str]:
-    given = os.environ.get("AZURE_AI_TEST_POSTGRES_URL")
-    if given:
-        yield given
-        return
-    folder = tempfile.mkdtemp(prefix="azure-ai-pg-")  # short: a socket's path has 107 characters
-    os.chmod(folder, 0o755)
-    try:
-        yield subprocess.run([SCRIPT, "start", f"{folder}/pg"], check=True, capture_output=True, text=True).stdout.strip()
-    finally:
-        subprocess.run([SCRIPT, "stop", f"{folder}/pg"], check=True)
-        shutil.rmtree(folder)
+    with postgres.any_url() as url:
+        yield url
 
 
 @pytest.fixture

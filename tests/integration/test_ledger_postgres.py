@@ -3,15 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The ledger in a real PostgreSQL: the same rows, the same hashes, and the server itself refuses changes.
 
-Uses the server of AZURE_AI_TEST_POSTGRES_URL, or starts one of its own (tests/lab/postgres.sh).
+Uses the server of AZURE_AI_TEST_POSTGRES_URL, or starts one of its own (tests/integration/postgres.py).
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
 import typing as t
 from pathlib import Path
@@ -25,48 +21,19 @@ from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import report as usage
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.histories import World, check, through
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document, rows
-
-SCRIPT = str(Path(__file__).resolve().parents[1] / "lab/postgres.sh")
+from tests.integration import postgres
 
 
 @pytest.fixture(scope="module")
 def server() -> t.Iterator[str]:
-    given = os.environ.get("AZURE_AI_TEST_POSTGRES_URL")
-    if given:
-        yield given
-        return
-    folder = tempfile.mkdtemp(prefix="azure-ai-pg-")  # short: a socket's path has 107 characters
-    os.chmod(folder, 0o755)
-    try:
-        yield subprocess.run([SCRIPT, "start", f"{folder}/pg"], check=True, capture_output=True, text=True).stdout.strip()
-    finally:
-        subprocess.run([SCRIPT, "stop", f"{folder}/pg"], check=True)
-        shutil.rmtree(folder)
-
-
-class Own:
-    """A server that a test may stop and start."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self.url = self.start()
-
-    def start(self) -> str:
-        action = "start" if not os.path.exists(f"{self._folder}/data") else "again"
-        return subprocess.run([SCRIPT, action, self._folder], check=True, capture_output=True, text=True).stdout.strip()
-
-    def stop(self) -> None:
-        subprocess.run([SCRIPT, "stop", self._folder], check=True)
+    with postgres.any_url() as url:
+        yield url
 
 
 @pytest.fixture
-def own() -> t.Iterator[Own]:
-    folder = tempfile.mkdtemp(prefix="azure-ai-pg-")
-    os.chmod(folder, 0o755)
-    made = Own(f"{folder}/pg")
-    yield made
-    made.stop()
-    shutil.rmtree(folder)
+def own() -> t.Iterator[postgres.Server]:
+    with postgres.own() as made:
+        yield made
 
 
 @pytest.fixture
@@ -166,7 +133,7 @@ def test_histories(database: schema.Database, server: str) -> None:
         check(world, through(schema.Database(server), world))
 
 
-def test_the_server_goes_away_mid_harvest_and_comes_back(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_server_goes_away_mid_harvest_and_comes_back(own: postgres.Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that were appended stay, the one that met no server is appended when it is back, nothing twice."""
     monkeypatch.setattr(intake, "PAUSES", (0.5,) * 60)
     monkeypatch.setattr(intake, "BATCH", 1)
@@ -188,7 +155,7 @@ def test_the_server_goes_away_mid_harvest_and_comes_back(own: Own, monkeypatch: 
         assert ledger.verify(connection) == []
 
 
-def test_a_server_that_stays_away_is_named_and_the_harvest_can_run_again(own: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stays_away_is_named_and_the_harvest_can_run_again(own: postgres.Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "PAUSES", (0.1,))
     taken = intake.Intake(own.url, "plant-7", "x", True)
     answers = client.Answers([], [{"name": "h1/c", "url": "u", "scope": "all", "kind": "no_answer", "reason": "r"}])

@@ -24,6 +24,16 @@ KEYS = {
     "forms-dc0": "AZURE_AI_FORMS_KEY",
     "luis-dc0": "AZURE_AI_LUIS_KEY",
 }
+# What the example inventories declare for text-1, for tests that declare it otherwise.
+TRANSLATOR: Json = {
+    "name": "translator",
+    "service": "text_translation",
+    "tag": "1.0.03113.842-amd64",
+    "port": 5002,
+    "resource": "translator-dc0",
+    "options": {"languages": ["en", "fr"]},
+}
+SENTIMENT: Json = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5003, "resource": "language-dc0"}
 PUBLISHED = {"text-1": (5002, 5003), "speech-1": (5001,)}
 SERVICES = sorted(path.stem for path in (settings.REPOSITORY / "plugins/plugin_utils/catalog").glob("*.yml") if "_custom_template.yml" not in path.name)
 SMALL = {"minimum": {"cpus": 0.1, "memory": "64m"}, "recommended": {"cpus": 0.5, "memory": "256m"}}

@@ -10,21 +10,13 @@ import json
 import pytest
 
 from tests.lab import overlay, road, settings
+from tests.lab.overlay import SENTIMENT, TRANSLATOR
 from tests.lab.settings import Json
 from tests.lab.shell import as_root, inside, run, wait_for
 
 TEXT = settings.host("text-1").container
 OLDER = "20.10.0-0airgap"
 LOGS = {"engine_daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "4"}, "live-restore": True}}
-SENTIMENT = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5003, "resource": "language-dc0"}
-TRANSLATOR = {
-    "name": "translator",
-    "service": "text_translation",
-    "tag": "1.0.03113.842-amd64",
-    "port": 5002,
-    "resource": "translator-dc0",
-    "options": {"languages": ["en", "fr"]},
-}
 NEED = {"service": "text_translation", "setting": "SIM_TRANSLATOR"}
 
 

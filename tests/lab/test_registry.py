@@ -18,15 +18,8 @@ FOLDER = f"{road.HOME}/registry"
 TEXT, SPEECH = (settings.host(name).container for name in ("text-1", "speech-1"))
 SITE_NETWORK = settings.PREFIX + "site"
 STT = {"name": "stt-lan", "service": "speech_to_text", "tag": "4.9.0-amd64-en-us", "port": 5091, "resource": "speech-dc0"}
-SENTIMENT = {"name": "sentiment-lan", "service": "sentiment", "tag": "3.0-en", "port": 5092, "resource": "language-dc0"}
-TRANSLATOR = {
-    "name": "translator-lan",
-    "service": "text_translation",
-    "tag": "1.0.03113.842-amd64",
-    "port": 5093,
-    "resource": "translator-dc0",
-    "options": {"languages": ["en", "fr"]},
-}
+SENTIMENT = {**overlay.SENTIMENT, "name": "sentiment-lan", "port": 5092}
+TRANSLATOR = {**overlay.TRANSLATOR, "name": "translator-lan", "port": 5093}
 UNREACHED = f"registry {NAME}: this host cannot use it ("
 PULL = f"to pull from {NAME}"
 

@@ -12,6 +12,7 @@ import typing as t
 import pytest
 
 from tests.lab import cloud, outcome, road, settings
+from tests.lab.overlay import SENTIMENT, TRANSLATOR
 from tests.lab.settings import Json
 from tests.lab.shell import docker, inside, run, wait_for
 from tests.simulator import images
@@ -19,15 +20,6 @@ from tests.simulator import images
 HOST = settings.host("text-1").container
 FOLDER = "/var/lib/azure-ai/containers/sentiment"
 OTHER_TAG = "3.0-fr"
-TRANSLATOR = {
-    "name": "translator",
-    "service": "text_translation",
-    "tag": "1.0.03113.842-amd64",
-    "port": 5002,
-    "resource": "translator-dc0",
-    "options": {"languages": ["en", "fr"]},
-}
-SENTIMENT = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5003, "resource": "language-dc0"}
 NEVER = {"SIM_READY_AFTER": "9999"}
 
 

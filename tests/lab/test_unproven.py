@@ -13,18 +13,10 @@ import json
 import pytest
 
 from tests.lab import road, settings
+from tests.lab.overlay import SENTIMENT, TRANSLATOR
 from tests.lab.shell import inside
 
 FOLDER = "/var/lib/azure-ai/containers/sentiment"
-SENTIMENT = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5003, "resource": "language-dc0"}
-TRANSLATOR = {
-    "name": "translator",
-    "service": "text_translation",
-    "tag": "1.0.03113.842-amd64",
-    "port": 5002,
-    "resource": "translator-dc0",
-    "options": {"languages": ["en", "fr"]},
-}
 
 
 def broken_rollout() -> str:
