@@ -10,10 +10,21 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The option of modules that verify signatures and have words of their own for ``allowed_signers``."""
+    """The option of modules that verify signatures and have words of their own for ``allowed_signers``; ``bundle`` has both for those that verify bundles."""
 
     DOCUMENTATION = r"""
 options:
+  revoked_keys:
+    description: Revoked keys, as a key revocation list or public keys a line each.
+    type: path
+"""
+
+    BUNDLE = r"""
+options:
+  allowed_signers:
+    description: Allowed-signers file of OpenSSH. The signer must be a principal C(builder@…) allowed for the namespace C(azure-ai-bundle).
+    type: path
+    required: true
   revoked_keys:
     description: Revoked keys, as a key revocation list or public keys a line each.
     type: path

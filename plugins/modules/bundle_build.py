@@ -92,9 +92,6 @@ options:
   allowed_signers:
     description: Allowed-signers file of OpenSSH that O(holdings), O(former) and O(missing) are judged by.
     type: path
-  revoked_keys:
-    description: Revoked keys, as a key revocation list or public keys a line each.
-    type: path
   full:
     description: Read all blobs again, also those that were found good before.
     type: bool
@@ -120,6 +117,7 @@ requirements:
   - ssh-keygen
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._signers
 attributes:
   check_mode:
     support: full

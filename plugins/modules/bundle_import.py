@@ -35,13 +35,6 @@ options:
     description: Name of this site.
     type: str
     required: true
-  allowed_signers:
-    description: Allowed-signers file of OpenSSH. The signer must be a principal C(builder@…) allowed for the namespace C(azure-ai-bundle).
-    type: path
-    required: true
-  revoked_keys:
-    description: Revoked keys, as a key revocation list or public keys a line each.
-    type: path
   allow_older:
     description: Take a bundle although it is older than the last received, or another one of the same sequence.
     type: bool
@@ -90,6 +83,7 @@ requirements:
   - ssh-keygen
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._signers.bundle
 attributes:
   check_mode:
     support: full

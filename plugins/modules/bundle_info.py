@@ -24,13 +24,6 @@ options:
     description: Folder of the bundle, or of a part of one.
     type: path
     required: true
-  allowed_signers:
-    description: Allowed-signers file of OpenSSH. The signer must be a principal C(builder@…) allowed for the namespace C(azure-ai-bundle).
-    type: path
-    required: true
-  revoked_keys:
-    description: Revoked keys, as a key revocation list or public keys a line each.
-    type: path
   signatures_required:
     description: How many principals, each with a key of its own, must have signed the manifest; further signatures are C(bundle.json.<name>.sig).
     type: int
@@ -61,6 +54,7 @@ requirements:
   - ssh-keygen
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._signers.bundle
 attributes:
   check_mode:
     support: full

@@ -26,14 +26,12 @@ options:
     description: Allowed-signers file of OpenSSH. The signer must be the principal C(site@<site>) allowed for the namespace C(azure-ai-wants).
     type: path
     required: true
-  revoked_keys:
-    description: Revoked keys, as a key revocation list or public keys a line each.
-    type: path
 requirements:
   - ssh-keygen
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
   - airgap.azure_ai._attributes.info
+  - airgap.azure_ai._signers
 seealso:
   - module: airgap.azure_ai.bundle_import
 """
