@@ -47,7 +47,8 @@ def trouble(name: str, authority: str, wait: float = _WAIT) -> t.Optional[str]:
     if not authority.strip():
         return "the control node has no certificate for it; run airgap.azure_ai.registry there"
     try:
-        context = ssl.create_default_context(cadata=authority)
+        # ssl takes ASCII alone; words around a certificate may be others.
+        context = ssl.create_default_context(cadata=authority.encode("ascii", "replace").decode("ascii"))
         connection = http.client.HTTPSConnection(name, timeout=wait, context=context)  # it knows no proxies
         try:
             connection.request("GET", "/v2/")

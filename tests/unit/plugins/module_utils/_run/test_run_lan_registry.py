@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import authority
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lan_registry
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
@@ -42,10 +44,16 @@ def test_what_is_refused(transport: str, name: str) -> None:
         lan_registry.chosen(transport, name, 1, 8)
 
 
-@pytest.mark.parametrize("authority", ["", "no certificate"])
-def test_a_control_node_without_a_certificate(authority: str) -> None:
-    told = lan_registry.trouble("127.0.0.1:1", authority, wait=1)
-    assert told is not None and ("airgap.azure_ai.registry" in told) is (authority == "")
+@pytest.mark.parametrize("text", ["", "no certificate", "kein gültiges Zertifikat"])
+def test_a_control_node_without_a_certificate(text: str) -> None:
+    told = lan_registry.trouble("127.0.0.1:1", text, wait=1)
+    assert told is not None and ("airgap.azure_ai.registry" in told) is (text == "")
+
+
+def test_words_around_a_certificate_do_no_harm() -> None:
+    certificate = authority.new_authority(datetime.datetime.now(datetime.timezone.utc))[1].decode()
+    told = lan_registry.trouble("127.0.0.1:1", f"für die Prüfung\n{certificate}", wait=1)
+    assert told is not None and told.startswith("ConnectionRefusedError"), "it is trusted, and nobody answers there"
 
 
 def test_pulled_by_digest_under_our_name_alone(fake: FakeEngine) -> None:
