@@ -30,7 +30,9 @@ options:
     description: Path or URL of the ledger. Default is C(ledger/ledger.db) below O(home).
     type: str
   site:
-    description: Name of the site.
+    description:
+      - Name of the site. It becomes part of the archive's name, and M(airgap.azure_ai.control_restore) wants the same.
+      - At headquarters, whose ledger holds the sites' rows, any name that is no site's, V(headquarters) say.
     type: str
     required: true
   dest:
@@ -133,6 +135,11 @@ def run(params: dict, check: bool) -> dict:
     home, dest = params["home"], params["dest"]
     if not os.path.isdir(home):
         raise MissingError(f"control folder {home}", "no such folder", "name it in azure_ai_home")
+    there = os.path.abspath(dest)
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise InputError(f"dest {dest}", f"{there} is no folder", "name a folder for archives in backup_dest")
     if params["secrets"] == "encrypted":
         if not params["vault_password_file"]:
             raise InputError("vault_password_file", "needed to encrypt private keys", "name one, or leave keys out with secrets=none")
@@ -144,14 +151,17 @@ def run(params: dict, check: bool) -> dict:
 def _make(params: dict, work: str, home: str, dest: str, check: bool) -> dict:
     database = schema.Database(params["ledger"] or os.path.join(home, archive.LEDGER))
     about = {"site": params["site"], "created": months.now(), "secrets": params["secrets"], "heads": {}, "ledger": None}
-    copy, notes = None, []
+    copy, notes, writers = None, [], []
     if database.exists():
         try:
             with database.read() as connection:
                 opened = ledger.current(connection, params["site"])
+                writers = ledger.writers(connection)
                 about.update(heads=ledger.heads(connection, params["site"]).get(params["site"], {}), ledger=opened["id"] if opened else None)
         except InputError as exc:  # of an older collection: right before an upgrade is when one backs up
             notes.append(f"{exc}; it is in the archive as it is")
+        if writers and params["site"] not in writers:  # a restore would open a new ledger id for nobody
+            raise InputError(f"site {params['site']}", f"this ledger is that of {', '.join(writers)}", f"set azure_ai_site to {writers[0]}")
         if database.path:
             copy = os.path.join(work, "ledger.db")
             backup.copy(database.path, copy)

@@ -29,7 +29,7 @@ options:
     type: path
     required: true
   site:
-    description: Name of the site.
+    description: Name of the site, as it was backed up.
     type: str
     required: true
   archive:
@@ -165,7 +165,9 @@ def _restore(params: dict, work: str, facts: dict, check: bool) -> dict:
     home, site, moment = params["home"], params["site"], months.now()
     manifest = archive.unpack(params["archive"], work) if params["archive"] else None
     if manifest and manifest.get("site") != site:
-        raise InputError(f"backup {params['archive']}", f"of site {manifest.get('site')}, this is {site}", "take that of this site")
+        raise InputError(
+            f"backup {params['archive']}", f"of site {manifest.get('site')}, this is {site}", "take that of this site, or set azure_ai_site to the other"
+        )
     known = receipt.read(params["receipt"], site, Trust(_signers(params, work), params["revoked_keys"])) if params["receipt"] else None
     copied = os.path.join(work, archive.LEDGER)
     database = schema.Database(params["ledger"] or copied)

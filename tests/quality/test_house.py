@@ -103,7 +103,7 @@ def test_roles_agree_on_what_a_user_variable_means_when_it_is_not_set() -> None:
         for name, fallback in re.findall(r"(azure_ai_\w+) \| default\((.*?)(?:, true)?\)+ *(?:\}\}|\||,|$)", text(f"roles/{role}/defaults/main.yml"), re.M):
             found.setdefault(name, set()).add(fallback.replace(f"{role}_", "<role>_"))
     assert len(found["azure_ai_home"]) == 1, "the pattern reads what it should"
-    # A role that works on one site wants its name, the report takes all of them, init offers an example.
+    # A role that works on one site wants its name, the report takes all of them, init offers an example; headquarters backs up what is no site's.
     found.pop("azure_ai_site")
     assert {name: fallbacks for name, fallbacks in found.items() if len(fallbacks) > 1} == {}
 

@@ -22,6 +22,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables impo
 with contextlib.suppress(ImportError):  # tables.IMPORT_ERROR says so
     import sqlalchemy as sa
 
+MAX_SEQ = 2**63 - 1  # what the databases can hold
 EVIDENCE = ("reset", "restored")  # record files of a source are gone; they are older than they were before
 _CHUNK = 500  # values in one IN list, rows in one INSERT
 _MOST = 50_000  # values and harvests remembered at once, so that an append of any size fits into memory
@@ -249,6 +250,13 @@ def current(connection: t.Any, site: str) -> t.Optional[dict[str, t.Any]]:
     ledgers = tables().ledgers
     row = connection.execute(sa.select(ledgers).where(ledgers.c.site == site).order_by(ledgers.c.number.desc()).limit(1)).first()
     return None if row is None else dict(row._mapping)
+
+
+def writers(connection: t.Any) -> list[str]:
+    """Sites that append to this ledger themselves; those whose rows came with imports are none."""
+    found = tables()
+    query = sa.select(found.ledgers.c.site).where(found.ledgers.c.site.not_in(sa.select(found.imports.c.site))).distinct()
+    return sorted(connection.execute(query).scalars())
 
 
 def _begun(connection: t.Any, site: str) -> dict[str, dict[str, t.Any]]:

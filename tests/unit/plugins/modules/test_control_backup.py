@@ -80,3 +80,17 @@ def test_a_damaged_ledger_is_named(run: Run, options: dict[str, t.Any], home: Pa
 
 def test_a_folder_that_is_not_there_is_named(run: Run, options: dict[str, t.Any]) -> None:
     assert "no such folder" in run(control_backup.main, **{**options, "home": "/nowhere"})["msg"]
+
+
+@pytest.mark.parametrize("below", ["", "/inner/folder"])
+@pytest.mark.parametrize("check", [True, False])
+def test_a_file_in_place_of_the_folder_for_archives_is_named(run: Run, options: dict[str, t.Any], tmp_path: Path, below: str, check: bool) -> None:
+    file = tmp_path / "password"
+    found = run(control_backup.main, check=check, **{**options, "dest": f"{file}{below}"})
+    assert found["failed"] and found["msg"] == f"dest {file}{below}: {file} is no folder; name a folder for archives in backup_dest"
+    assert file.read_text() == "password"
+
+
+def test_a_site_is_not_backed_up_under_another_name(run: Run, options: dict[str, t.Any]) -> None:
+    found = run(control_backup.main, **{**options, "site": "headquarters"})
+    assert found["msg"] == "site headquarters: this ledger is that of plant-7; set azure_ai_site to plant-7"

@@ -107,3 +107,25 @@ def test_the_receipt_tells_what_was_lost_with_and_without_a_backup(run: Run, arc
 def test_nothing_to_go_on_from_is_said(run: Run, tmp_path: Path) -> None:
     assert "neither archive nor receipt" in run(control_restore.main, **options(tmp_path))["msg"]
     assert "no such file" in run(control_restore.main, **options(tmp_path, archive=str(tmp_path / "none")))["msg"]
+
+
+def test_headquarters_goes_on_from_its_backup_without_a_name_of_a_site(run: Run, tmp_path: Path, site: Site, keys: Keys) -> None:
+    """The ledger of many sites, backed up under a name that is none of theirs; a site that exported since is asked for what is missing."""
+    given = {"site": "headquarters", "dest": str(tmp_path / "backups"), "secrets": "none"}
+    hq = Headquarters(tmp_path / "hq", keys)
+    hq.url = str(tmp_path / "hq" / "ledger" / "ledger.db")
+    (tmp_path / "hq" / "ledger").mkdir()
+    hq.take(site.carry(tmp_path / "media"))
+    made = run(control_backup.main, home=str(tmp_path / "hq"), **given)
+    site.harvest(6)
+    assert hq.take(site.carry(tmp_path / "media"))["problems"] == []
+    site.receive(hq.receipt())
+    site.harvest(7)
+    done = run(control_restore.main, home=str(tmp_path / "new"), site="headquarters", archive=made["archive"])
+    assert (done["changed"], done["differences"], done["predecessor"]) == (True, [], None)
+    hq.url = str(tmp_path / "new" / "ledger" / "ledger.db")
+    (gap,) = hq.take(site.carry(tmp_path / "late"))["problems"]
+    since = int(gap.rpartition("usage_export_since=")[2])
+    assert "looks rows 3 to 4 are missing" in gap and since == 1
+    assert hq.take(site.carry(tmp_path / "again", since=since))["problems"] == [] and head(tmp_path / "new") == 6
+    assert run(control_backup.main, home=str(tmp_path / "new"), **given)["changed"], "and it is backed up as before"
