@@ -302,6 +302,9 @@ def _check(params: dict) -> None:
         raise InputError(f"as_of {as_of!r}", "not a time", "write it as YYYY-MM-DDTHH:MM:SSZ")
     if as_of and as_of > months.now():
         raise InputError(f"as_of {as_of}", "still to come", "the answer could change until then")
+    beyond = [anchor["seq"] for anchor in params["anchors"] if not 0 < anchor["seq"] <= ledger.MAX_SEQ]
+    if beyond:
+        raise InputError(f"anchor of row {beyond[0]}", "not the number of a row", f"write what heads told, 1 to {ledger.MAX_SEQ}")
     wrong = [month for item in params.get("expected") or () for month in item["months"] if not months.is_month(month)]
     if wrong:
         raise InputError(f"month {wrong[0]!r}", "not a month", "write it as YYYY-MM")

@@ -122,7 +122,7 @@ class Keeper:
             since, self.files = str(found["month"]), dict(found["files"])
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
             raise IntegrityError(os.path.join(self._folder, KNOWN), f"cannot be read ({exc})", "remove it: what it knew is read from the indexes") from exc
         for month in months_of(self._folder):
             if month < since:
@@ -257,7 +257,7 @@ def _rows(path: str) -> t.Iterator[Record]:
                     yield json.loads(line)
     except FileNotFoundError:
         return
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise IntegrityError(path, f"cannot be read ({exc})", _ALTERED) from exc
 
 

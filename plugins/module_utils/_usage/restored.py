@@ -82,12 +82,11 @@ def differences(connection: t.Any, site: str, folders: t.Sequence[str]) -> list[
     words = []
     for path in sorted(path for folder in folders for path in _documents(folder)):
         try:
-            document = parse(read_regular(path, _MAX), path)
-            heads = _heads(document)
-        except (AirgapError, KeyError, TypeError, AttributeError):
+            where, heads = _heads(path)
+        except AirgapError:
             words.append(f"{path}: cannot be read")
             continue
-        if document.get("site") != site:
+        if where != site:
             continue
         for table, head in sorted(heads.items()):
             have = ours.get(table, {"seq": 0})["seq"]
@@ -98,12 +97,14 @@ def differences(connection: t.Any, site: str, folders: t.Sequence[str]) -> list[
     return words
 
 
-def _heads(document: Record) -> dict[str, Record]:
-    if document["kind"] == wire.RECEIPT_KIND:
-        return dict(document["heads"])
-    if document["kind"] == wire.KIND:
-        return {table: {"seq": span["to"], "hash": span["after"]} for table, span in document["tables"].items()}
-    raise KeyError(document["kind"])
+def _heads(path: str) -> tuple[str, dict[str, Record]]:
+    """Of which site an export or a receipt speaks, and the head of each chain that it knows."""
+    data = read_regular(path, wire.MAX_MANIFEST)
+    if os.path.basename(path) == wire.RECEIPT:
+        told = wire.load_receipt(data, path)
+        return told["site"], told["heads"]
+    made = wire.load_manifest(data, path)
+    return made["site"], {table: {"seq": span["to"], "hash": span["after"]} for table, span in made["tables"].items()}
 
 
 def _documents(folder: str) -> t.Iterator[str]:

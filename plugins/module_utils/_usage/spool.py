@@ -60,10 +60,20 @@ def targets(args: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
         for name, value in (("host", args["host"]), ("container", container["name"]), ("port", container["port"])):
             url = url.replace(f"{{{name}}}", str(value))
         result.append({"host": args["host"], "container": container["name"], "url": url, **{key: container.get(key) for key in ("service", "resource")}})
-    for endpoint in args.get("endpoints") or []:
+    for endpoint in _declared(args):
         known = {key: endpoint[key] for key in ("url", *said.ATTRIBUTES) if endpoint.get(key) and key != "container"}
         result.append({"host": args["host"], "container": endpoint.get("container") or endpoint["name"], **known})
     return result
+
+
+def _declared(args: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The option ``endpoints``; :raises InputError: it is no list of dictionaries."""
+    found = args.get("endpoints") or []
+    if not isinstance(found, list) or not all(isinstance(endpoint, dict) for endpoint in found):
+        raise InputError(
+            "endpoints of usage_spool (harvest_endpoints)", "not a list of dictionaries", "write each as {name: stt, url: http://h1.example.com:5000}"
+        )
+    return [dict(endpoint) for endpoint in found]
 
 
 _OWN = ("containers", "endpoints", "direct", "spool", "closed", "site", "host", "harvest", "months")  # options that the host does not see
@@ -85,7 +95,7 @@ class Plan(t.NamedTuple):
         for name in ("spool", "site", "host", "harvest"):
             if not _is_line(args.get(name)) or not args[name]:
                 raise InputError("usage_spool", f"{name} is missing or not a line of text")
-        endpoints = endpoints_of(args.get("containers") or []) + [dict(endpoint) for endpoint in args.get("endpoints") or []]
+        endpoints = endpoints_of(args.get("containers") or []) + _declared(args)
         if not all(_lines(endpoint, ("name", "url")) for endpoint in endpoints):
             raise InputError("usage_spool", "an endpoint without name or url")
         closed = read_closed(args.get("closed"), args["host"])
@@ -204,7 +214,7 @@ def read_closed(folder: t.Optional[str], host: str) -> dict[str, dict[str, t.Any
     try:
         with open(os.path.join(folder, file_name(host)), "rb") as stream:
             found = json.loads(stream.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

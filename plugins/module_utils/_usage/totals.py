@@ -19,7 +19,6 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.summary imp
 Row = dict[str, t.Any]
 Closed = t.Mapping[tuple[str, str, str], t.Mapping[str, t.Any]]
 _PLACE = ("site", "host", "container")
-_NAMES = ("site", "host", "container", "service", "resource", "meter")
 _READ = {"usage": "read", "no_usage": "no usage", "no_answer": "no answer", "bad_answer": "bad answer"}
 
 

@@ -60,6 +60,15 @@ def test_an_anchor_that_does_not_hold(params: dict[str, t.Any]) -> None:
     assert ledger_info.look({**params, "anchors": [{**good, "seq": 2}]})["verified"] is False
 
 
+@pytest.mark.parametrize("seq", [0, -1, 2**63, 10**19, -(10**19)])
+def test_an_anchor_that_no_row_can_have_is_named(params: dict[str, t.Any], seq: int) -> None:
+    append(Database(params["url"]), document("1", {"all": {"M": 5}}))
+    anchor = {"site": "plant-7", "table": "looks", "seq": seq, "hash": "0" * 64}
+    with pytest.raises(InputError, match=f"anchor of row {seq}: not the number of a row"):
+        ledger_info.look({**params, "anchors": [anchor]})
+    assert ledger_info.look({**params, "anchors": [{**anchor, "seq": 2**63 - 1}]})["verified"] is False
+
+
 def test_months_are_final_or_provisional_and_expected_ones_are_looked_up(params: dict[str, t.Any]) -> None:
     for harvest in "12":
         append(Database(params["url"]), document(harvest, {"2026-01": {"M": 5}, "2026-03": {"M": 1}, "all": {"M": 6}}))

@@ -116,6 +116,17 @@ def test_a_torn_tail_is_cut_before_the_next_piece(tmp_path: Path) -> None:
     assert len(rows(tmp_path)) == 2
 
 
+@pytest.mark.parametrize("name", [kept.KNOWN, f"2026-03/{kept.INDEX}"])
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_what_is_known_and_cannot_be_read_is_named(tmp_path: Path, name: str, text: str) -> None:
+    keeper = kept.Keeper(str(tmp_path), NOW)
+    keeper.keep(piece(b"one\n", fresh=True))
+    keeper.save()
+    (tmp_path / name).write_text(text + "\n")
+    with pytest.raises(IntegrityError, match=f"{name}: cannot be read"):
+        kept.Keeper(str(tmp_path), NOW)
+
+
 def test_evidence_that_was_cut_by_somebody_is_named(tmp_path: Path) -> None:
     keeper = kept.Keeper(str(tmp_path), NOW)
     keeper.keep(piece(b"one\n", fresh=True))

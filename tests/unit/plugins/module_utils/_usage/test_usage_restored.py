@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import typing as t
 from pathlib import Path
@@ -153,6 +154,27 @@ def test_what_lies_on_media_tells_what_is_missing(tmp_path: Path, keys: Keys, si
     assert all("up to row 6, this ledger ends at 4" in line for line in words)
     with site.database.read() as connection:
         assert restored.differences(connection, "plant-7", [str(site.outbox)]) == []
+
+
+HEADS = [
+    {"looks": {"seq": -(10**19), "hash": "0" * 64}},
+    {"looks": {"seq": 10**19, "hash": "0" * 64}},
+    {"looks": {"seq": "6", "hash": "0" * 64}},
+    {"looks": {"seq": 1}},
+    {"sqlite_master": {"seq": 1, "hash": "0" * 64}},
+    {"looks": 5},
+]
+
+
+@pytest.mark.parametrize("heads", HEADS)
+def test_what_lies_on_media_and_is_no_receipt_is_told(tmp_path: Path, site: Site, hq: Headquarters, heads: dict[str, t.Any]) -> None:
+    """Nobody vouches for what is found there."""
+    document = json.loads(hq.receipt().read_text())
+    (tmp_path / "found").mkdir()
+    path = tmp_path / "found" / "receipt.json"
+    path.write_text(json.dumps({**document, "heads": heads}))
+    with site.database.read() as connection:
+        assert restored.differences(connection, "plant-7", [str(path.parent)]) == [f"{path}: cannot be read"]
 
 
 def test_another_history_is_named(tmp_path: Path, keys: Keys, site: Site) -> None:

@@ -144,6 +144,20 @@ def test_wrong_options_are_named(tmp_path: Path, more: dict[str, object]) -> Non
         plan(tmp_path, **more)
 
 
+@pytest.mark.parametrize("endpoints", [5, "x", ["x"], [5], {"name": "c"}])
+def test_endpoints_of_another_kind_are_named(tmp_path: Path, endpoints: object) -> None:
+    with pytest.raises(InputError, match="harvest_endpoints.*not a list of dictionaries"):
+        plan(tmp_path, endpoints=endpoints)
+    with pytest.raises(InputError, match="harvest_endpoints.*not a list of dictionaries"):
+        spool.targets({"host": "h1", "direct": "http://{host}", "endpoints": endpoints})
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "5"])
+def test_a_file_of_closed_months_that_is_none_counts_as_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "h1.json").write_text(text)
+    assert spool.read_closed(str(tmp_path), "h1") == {}
+
+
 def test_closed_months_reach_their_endpoint(tmp_path: Path) -> None:
     spool.write_closed(str(tmp_path / "closed"), {("s", "h1", "c"): {"source": "s1", "months": ["2026-01"]}})
     endpoints = [{"name": "c", "url": "http://h", "container": "c"}, {"name": "d", "url": "http://h", "container": "d"}]
