@@ -140,7 +140,7 @@ DOCKER_FOLDER = "/var/lib/docker"  # where an engine keeps its data unless told 
 def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Everything about the host."""
     root, config = params["root"], params["engine_config"]
-    holder = lock.holder(root)
+    turn, holder = lock.turn(root), lock.holder(root)  # first: whoever changes something while the rest is looked at must be noticed later
     held = inside.survey(Engine(params["docker_socket"]))
     docker = (held["engine"] or {}).get("root_dir") or config.get("data-root") or DOCKER_FOLDER
     found = host.facts([root, docker], params["packages"])
@@ -155,7 +155,7 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "front": front.look(),
         "gpus": host.gpus((held["engine"] or {}).get("runtimes", [])),
         "deployed": deployed.containers(root),
-        "turn": lock.turn(root),
+        "turn": turn,
         "lock": holder and dataclasses.asdict(holder),
         "models": deployed.models(root),
         "store": deployed.store(root),

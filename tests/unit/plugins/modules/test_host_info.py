@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
+import pytest
 import yaml
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import releases
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock, releases
 from ansible_collections.airgap.azure_ai.plugins.modules import host_info
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import FakeEngine, Image, release
 
@@ -48,6 +50,23 @@ def test_folders_of_interest_are_told(tmp_path: Path, run: t.Callable[..., dict[
     host = run(host_info.main, check=True, **asked)["host"]
     assert (host["folders"], host["outputs"]) == ({old: "missing", str(output): "folder"}, {"a": 5, "b": 0})
     assert host["deployed"]["a"]["output"] == "used"
+
+
+def test_a_run_that_comes_and_goes_while_the_host_is_looked_at_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    mine = lock.Holder("somebody", "2026-01-01T00:00:00Z", "control", "7")
+    survey = host_info.inside.survey
+
+    def meanwhile(engine: t.Any) -> dict[str, t.Any]:
+        found = survey(engine)
+        lock.take(str(tmp_path), mine)
+        lock.give_back(str(tmp_path), mine)
+        return found
+
+    monkeypatch.setattr(host_info.inside, "survey", meanwhile)
+    os.utime(tmp_path, ns=(1, 1))  # long ago, as the clocks of file systems are coarse
+    before = lock.turn(str(tmp_path))
+    host = host_info.look({**NOWHERE, "root": str(tmp_path)})
+    assert host["turn"] == before != lock.turn(str(tmp_path))
 
 
 NOWHERE: dict[str, t.Any] = {"root": "/nowhere", "docker_socket": "/nowhere", "packages": [], "engine_config": {}, "folders": [], "outputs": []}
