@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import errno
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk without room, or what a user may have of it
 
 
 def way_out(error: OSError) -> str:
     """What to do about an error of the file system, which says itself what it concerns."""
-    return "make room there and run it again" if error.errno in _FULL else "run with become"
+    return "make room there and run it again" if error.errno in FULL else "run with become"
 
 
 class AirgapError(Exception):

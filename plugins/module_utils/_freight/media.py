@@ -154,7 +154,7 @@ class Split:
         """
         make_folder(self._dest)
         with medium.alone(self._dest, wait=True), room.told(f"folder {self._dest}"):
-            medium.sweep(self._dest)
+            remove_leftovers(self._dest)
             room.check(f"folder {self._dest}", self._dest, self._needed(numbers))
             self._settle(told)
             for number in numbers:

@@ -122,13 +122,6 @@ def put(path: str, data: bytes, mode: int = 0o644) -> None:
         stream.write(data)
 
 
-def sweep(folder: str) -> None:
-    """Remove temporary files that killed runs left in a folder of ours that is held ``alone``; folders are others' work."""
-    for name in os.listdir(folder):
-        if name.startswith(TEMPORARY_PREFIX) and not os.path.isdir(os.path.join(folder, name)):
-            os.unlink(os.path.join(folder, name))
-
-
 def read_span(path: str, offset: int, size: int, target: t.BinaryIO | None = None, advance: Advance = None) -> Digest:
     """Read (and copy) a span of the regular file at ``path``; return its digest.
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, canonical, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import FULL, AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust, check_made
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
@@ -221,7 +221,7 @@ def _bring(parcel: Parcel, store: Store, advance: Advance) -> list[str]:
         except (IntegrityError, MissingError) as exc:
             return str(exc)
         except OSError as exc:
-            if exc.filename is None and exc.errno not in room.FULL:  # the medium could not be read (the store's own files bear names)
+            if exc.filename is None and exc.errno not in FULL:  # the medium could not be read (the store's own files bear names)
                 return f"blob {digest} ({whose[str(digest)]}): cannot be copied ({exc.strerror})"
             raise
         return None

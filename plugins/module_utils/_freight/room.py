@@ -9,14 +9,12 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import FULL, InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 RESERVE = 64 * 1024 * 1024  # bytes that must stay free: lists, logs, and whatever else lives on that disk
 
 

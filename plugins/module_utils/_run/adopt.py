@@ -9,7 +9,6 @@ This file is private to the collection.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import shutil
@@ -19,12 +18,11 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing, digest_file
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import FULL, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, fsync_folder
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, lock
 
 _LIST = ".blobs"  # names of what rsync shall bring; the stage role leaves it for rsync to read
-_PARTIAL = ".~tmp~"  # where rsync keeps what came of a file
 _SENT = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{64}\.[A-Za-z0-9]{6}")  # a blob, or one on its way
 
 Blob = t.Mapping[str, t.Any]
@@ -84,7 +82,7 @@ def adopt(root: str, incoming: str, blobs: t.Iterable[Blob], owner: int) -> None
 
 def _sweep(incoming: str) -> None:
     """Remove the list and what transfers of blobs that nobody wants any more left in ``incoming``; files with other names are somebody else's."""
-    for path in (incoming, os.path.join(incoming, _PARTIAL)):
+    for path in (incoming, os.path.join(incoming, lock.PARTIAL)):
         try:
             folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
@@ -141,7 +139,7 @@ def _copy(stream: t.BinaryIO, target: str, blob: Blob, what: str, source: str) -
         _unlink(source)
         raise _damaged(what, source) from None
     except OSError as exc:
-        if exc.errno == errno.ENOSPC:
+        if exc.errno in FULL:
             raise MissingError(what, f"no space left in {os.path.dirname(target)} for its {blob['size']} bytes", "make room and run the stage again") from exc
         raise
     _unlink(source)

@@ -25,7 +25,7 @@ BEAT = 20.0  # seconds between signs of life while something long is done
 FREE = "nobody holds it"
 _FIELDS = ("who", "since", "node", "run")
 _INCOMING = "incoming"
-_PARTIAL = ".~tmp~"  # where rsync keeps what came of a file
+PARTIAL = ".~tmp~"  # where rsync keeps what came of a file
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def quiet(root: str) -> float:
     except (ValueError, KeyError, TypeError, RecursionError):
         incoming = ""
     if incoming:
-        newest = max([newest, *_written(incoming), *_written(os.path.join(incoming, _PARTIAL))])
+        newest = max([newest, *_written(incoming), *_written(os.path.join(incoming, PARTIAL))])
     return max(0.0, datetime.datetime.now(datetime.timezone.utc).timestamp() - newest)
 
 

@@ -91,11 +91,3 @@ def test_a_medium_that_knows_no_modes_takes_files(tmp_path: Path, monkeypatch: p
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     with medium.alone(str(tmp_path)), pytest.raises(InputError, match="another run works in it"), medium.alone(str(tmp_path)):
         raise AssertionError("both were let in")
-
-
-def test_what_killed_runs_left_in_a_folder_goes_and_folders_of_others_stay(tmp_path: Path) -> None:
-    (tmp_path / ".airgap-half").write_text("")
-    (tmp_path / ".airgap-bundle").mkdir()
-    (tmp_path / "plant-7-1-parts.json").write_text("")
-    medium.sweep(str(tmp_path))
-    assert sorted(os.listdir(tmp_path)) == [".airgap-bundle", "plant-7-1-parts.json"]

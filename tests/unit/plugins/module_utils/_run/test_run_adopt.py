@@ -171,12 +171,13 @@ def test_errors_name_the_container_where_it_is_known(tmp_path: Path) -> None:
     assert f"blob {damaged['digest']} of container sent-en: " in take(tmp_path, {**damaged, "container": "sent-en"})[0]
 
 
-def test_a_full_disk_is_told_with_the_place_and_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_with_the_place_and_the_bytes(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = blob(tmp_path / "in", b"good")
     real = os.stat
 
     def full(*_args: t.Any, **_options: t.Any) -> t.NoReturn:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, "No space left on device")
 
     def elsewhere(path: t.Any, **how: t.Any) -> os.stat_result:
         state = real(path, **how)
