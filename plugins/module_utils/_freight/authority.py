@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import re
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError
@@ -28,6 +29,7 @@ else:
 AUTHORITY_DAYS = 3650
 _SKEW = datetime.timedelta(hours=1)  # by which a host's clock may be behind
 _DAY = datetime.timedelta(days=1)
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 _ANEW = "remove registry/ca.* and run the playbook again"
 
 Pair = tuple[bytes, bytes]  # private key, certificate
@@ -107,7 +109,7 @@ def _own(pair: Pair, what: str) -> None:
     try:
         mine = serialization.load_pem_private_key(pair[0], None).public_key()
         told = x509.load_pem_x509_certificate(pair[1]).public_key()
-    except ValueError as exc:
+    except (ValueError, TypeError) as exc:  # the latter where a key is encrypted
         raise InputError(what, f"not readable ({exc})", _ANEW) from None
     form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     if mine.public_bytes(*form) != told.public_bytes(*form):
@@ -137,6 +139,9 @@ def _alternative(address: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(address))
     except ValueError:
+        if not _HOST.fullmatch(address):
+            problem = "neither an IP address nor the name of a host"
+            raise InputError(f"address {address!r}"[:80], problem, "look at registry_name and registry_addresses") from None
         return x509.DNSName(address.lower())
 
 

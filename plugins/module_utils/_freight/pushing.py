@@ -45,7 +45,7 @@ def held(folder: str) -> list[list[str]]:
     try:
         with open(os.path.join(folder, FILLED), encoding="utf-8") as stream:
             return t.cast("list[list[str]]", json.load(stream))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return []
 
 

@@ -66,7 +66,7 @@ def check(url: str, asking: Ask = ask) -> None:
     status, body = asking(url, _ANSWER)
     try:
         said = json.loads(body)["apiStatus"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         said = None
     if status != 200 or str(said).lower() not in LICENSED:
         raise RemoteError(url, f"it answers {status} and its apiStatus is {said}", "see that its license is one for this image and not over")

@@ -55,6 +55,8 @@ def test_a_certificate_is_renewed_and_the_authority_stays(keep: t.Callable[..., 
 
 def test_what_cannot_be_is_told(keep: t.Callable[..., dict[str, t.Any]], tmp_path: Path) -> None:
     assert "renew_days is not less than days" in keep("10.1.2.3", renew_days=20)["msg"]
+    for address in ("büro.lan", "control lan", ""):
+        assert "neither an IP address nor the name of a host" in keep(address)["msg"]
     (tmp_path / "ca.key").write_text("x")
     (tmp_path / "ca.crt").write_text("x")
     failed = keep("10.1.2.3")

@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import authority
@@ -86,3 +87,10 @@ def test_without_the_library_the_way_out_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(authority, "MISSING", ImportError("No module named 'cryptography'"))
     with pytest.raises(authority.MissingError, match="install it for the Python that runs Ansible"):
         authority.needed()
+
+
+def test_a_key_that_somebody_encrypted_is_told() -> None:
+    key = serialization.load_pem_private_key(OURS[0], None)
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"secret")
+    with pytest.raises(InputError, match="not readable"):
+        authority.authority_reason((key.private_bytes(*form), OURS[1]), NOW)

@@ -93,6 +93,7 @@ def test_a_license_that_serves(said: bytes) -> None:
         (200, b'{"apiStatus": "Invalid"}', "apiStatus is Invalid"),
         (200, b"no JSON", "is None"),
         (200, b"[]", "is None"),
+        (200, b"[" * 100_000, "is None"),
         (503, b'{"apiStatus": "Valid"}', "503"),
     ],
 )
