@@ -15,6 +15,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 LOCAL_REGISTRY = "azure-ai.invalid"  # RFC 2606: never resolves, so an engine can never pull it
 LABEL_PREFIX = "airgap.azure_ai."
 REGISTRY_PACKAGE = "docker-registry"  # comes with the hosts' packages, and is for the control node alone
+_ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -26,3 +27,9 @@ def local_image(service: str, manifest: str) -> str:
 def is_dns_label(text: object) -> bool:
     """Whether ``text`` may be a container's name and host name (RFC 1123)."""
     return isinstance(text, str) and _DNS_LABEL.fullmatch(text) is not None
+
+
+def local_url(address: str, port: int) -> str:
+    """Where a host itself reaches what is published on an address of it, or on all of one kind."""
+    there = _ANY.get(address, address)
+    return f"http://[{there}]:{port}" if ":" in there else f"http://{there}:{port}"

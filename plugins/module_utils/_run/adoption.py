@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, extras
 
 ASIDE = ".adopted"  # no declared container has a dot in its name
 EMPTY, USED = "empty", "used"
 _ALIVE = ("running", "restarting", "paused")
-_ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "127.0.0.1"}
 _WRONG = {
     "missing": "is not on this host; name the folder that the old container writes into",
     "link": "is a link, or lies behind one; name the folder itself",
@@ -136,7 +135,4 @@ def _output(have: Have, declaration: t.Mapping[str, t.Any]) -> t.Optional[str]:
 def _url(found: Item, port: int) -> t.Optional[str]:
     """Where the host itself reaches a container that publishes its port; IPv4 before IPv6, as an engine publishes on both."""
     published = sorted((each for each in found["published"] if each[2] == port), key=lambda each: ":" in each[0])
-    if not published:
-        return None
-    address = _ANY.get(published[0][0], published[0][0])
-    return f"http://[{address}]:{published[0][1]}" if ":" in address else f"http://{address}:{published[0][1]}"
+    return local_url(published[0][0], published[0][1]) if published else None

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image, local_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, checks, entries, front, layers, links, manage, proof, remaining, render
@@ -202,8 +202,7 @@ def answers(item: Item) -> dict[str, t.Any]:
 
 def url(declaration: t.Mapping[str, t.Any]) -> str:
     """Where the host itself reaches the container."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(declaration["bind"], declaration["bind"])
-    return f"http://[{address}]:{declaration['port']}" if ":" in address else f"http://{address}:{declaration['port']}"
+    return local_url(declaration["bind"], declaration["port"])
 
 
 def faces(want: Want) -> dict[str, str]:

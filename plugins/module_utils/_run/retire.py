@@ -12,13 +12,12 @@ import os
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, LOCAL_REGISTRY, local_image
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, LOCAL_REGISTRY, local_image, local_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, front, host, links, loading, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
 
 KEPT = frozenset(("output", "shared", "state", "source.json"))  # what a container wrote, and who it was
-_ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "127.0.0.1"}
 
 Have = dict[str, t.Any]
 Want = t.Mapping[str, t.Any]
@@ -145,9 +144,7 @@ def _endpoints(container: t.Optional[t.Mapping[str, t.Any]]) -> list[dict[str, t
     """Where a running container tells its usage, seen from its host; it need not be declared any more."""
     if container is None or container["state"] != "running" or not container["published"]:
         return []
-    name, (address, port) = container["name"], container["published"][0]
-    address = _ANY.get(address, address)
-    url = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    name, url = container["name"], local_url(*container["published"][0])
     return [{"name": name, "container": name, "reporter": name, "service": container["service"], "url": url}]
 
 

@@ -18,13 +18,13 @@ import urllib.parse
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder, shared_mode, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import answer as said
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import MAX_NAME, dumps, is_exact
 
 FORMAT = 1
 _HELD = 16 * 1024 * 1024  # bytes of documents kept in memory between checking and appending
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}
 
 
 def file_name(*words: str) -> str:
@@ -38,12 +38,10 @@ def endpoints_of(containers: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str
     """Endpoints, as seen from their own host, of the containers that the lookup ``airgap.azure_ai.containers`` gives."""
     result = []
     for container in containers:
-        bind = str(container.get("bind") or "")
-        address = _ANY_ADDRESS.get(bind) or (f"[{bind}]" if ":" in bind else bind)
         result.append(
             {
                 "name": container["name"],
-                "url": f"http://{address}:{container['port']}",
+                "url": local_url(str(container.get("bind") or ""), container["port"]),
                 "container": container["name"],
                 "service": container.get("service"),
                 "resource": container.get("resource"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label, local_image
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label, local_image, local_url
 
 
 def test_a_local_image_is_named_after_its_manifest() -> None:
@@ -27,3 +27,17 @@ def test_labels(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "-a", "a-", "A", "a_b", "a.b", "a" * 64, "a\n", "../a", "ü", None, 5, ["a"]])
 def test_everything_else_is_no_label(text: object) -> None:
     assert not is_dns_label(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:5001"),
+        ("", "http://127.0.0.1:5001"),
+        ("10.0.0.1", "http://10.0.0.1:5001"),
+        ("::", "http://[::1]:5001"),
+        ("fd00::1", "http://[fd00::1]:5001"),
+    ],
+)
+def test_a_host_reaches_what_it_publishes(address: str, url: str) -> None:
+    assert local_url(address, 5001) == url

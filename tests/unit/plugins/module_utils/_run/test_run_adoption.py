@@ -46,6 +46,7 @@ def folder(**more: t.Any) -> dict[str, t.Any]:
         (container("old"), {}, "old", "http://127.0.0.1:5001"),
         (container("old", ports=[7], published=[["10.0.0.1", 7, 5000], ["10.0.0.1", 8, 9]]), {"container": "old"}, "old", "http://10.0.0.1:7"),
         (container("old", published=[["::1", 5001, 5000]]), {}, "old", "http://[::1]:5001"),
+        (container("old", published=[["::", 5001, 5000]]), {}, "old", "http://[::1]:5001"),
         (container("old", ports=[], published=[]), {"container": "old"}, "old", None),
     ],
 )
