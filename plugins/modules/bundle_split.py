@@ -146,7 +146,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Told, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, label, parts
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, kits, parts
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.media import Split, source
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
@@ -157,7 +157,7 @@ def run(params, check_mode):
     path = os.path.abspath(params["path"])
     origin = source(path, params["signing_key"], Store(params["store"]) if params["store"] else None, params["control_kit"])
     signer = kits.look(path, Trust(params["allowed_signers"])).signer if params["allowed_signers"] else ""
-    split = Split(origin, params["dest"] or os.path.dirname(path), params["signing_key"], size, params["classification"], signer or label.UNKNOWN)
+    split = Split(origin, params["dest"] or os.path.dirname(path), params["signing_key"], size, params["classification"], signer or control.UNKNOWN)
     chosen = _chosen(split, params["only"])
     reasons = {number: split.reason(number, full=bool(params["only"])) for number in chosen}
     wanted = [number for number in chosen if reasons[number]]

@@ -164,7 +164,6 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import co
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 COLLECTION = "1.0.0"
-MAX_SCRIPT = 1024 * 1024
 
 
 class Kit:
@@ -175,14 +174,14 @@ class Kit:
         self.target = control.Target(params["os"], params["python"], params["arch"])
         self.store = Store(params["store"])
         self.kits = control.Kits(params["dest"], self.store)
-        self.script = read_regular(os.path.join(params["installer"], "install.sh"), MAX_SCRIPT)
+        self.script = read_regular(os.path.join(params["installer"], "install.sh"), control.MAX_SCRIPT)
 
     def files(self):
         """Records of everything that goes in; what is not there is fetched unless this is check mode."""
         return [self._program(), *self._wheels(), *self._collections(), *self._packages()]
 
     def _program(self):
-        data = read_regular(os.path.join(self.params["installer"], "install.py"), MAX_SCRIPT)
+        data = read_regular(os.path.join(self.params["installer"], "install.py"), control.MAX_SCRIPT)
         return self._kept("installer", "install", COLLECTION, "install.py", data)
 
     def _collections(self):
@@ -252,7 +251,7 @@ def run(params, check_mode):
 def _result(kit, wanted, before, reason, check_mode):
     path, size = kit.kits.folder(kit.target), sum(entry["size"] for entry in wanted["files"])
     verb = "would make" if check_mode else "made"
-    label = [] if reason and check_mode else read_regular(os.path.join(path, "label.txt"), MAX_SCRIPT).decode().splitlines()
+    label = [] if reason and check_mode else read_regular(os.path.join(path, "label.txt"), control.MAX_SCRIPT).decode().splitlines()
     return {
         "changed": reason is not None,
         "msg": f"{verb} {path}, {human(size)}: {reason}" if reason else f"{path} is kit {wanted['version']} already",
@@ -260,7 +259,7 @@ def _result(kit, wanted, before, reason, check_mode):
         "version": wanted["version"],
         "contents": _lines(wanted),
         "bytes": size,
-        "command": label[-1] if label else control.command("builder@NAME"),
+        "command": label[-1] if label else control.command(control.UNKNOWN),
         "diff": {"before": "".join(f"{line}\n" for line in _lines(before)), "after": "".join(f"{line}\n" for line in _lines(wanted))},
     }
 

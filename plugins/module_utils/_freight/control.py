@@ -32,6 +32,8 @@ NAME = "control.json"
 NAMESPACE = "azure-ai-control"
 PACKAGES = ("python3", "openssh-client", "rsync")  # what the playbooks use on a control node
 MAX_MANIFEST = 16 * 1024 * 1024
+MAX_SCRIPT = 1024 * 1024
+UNKNOWN = "builder@NAME"  # where nobody said which principal signs
 # Of a collection, what Ansible reads; a checkout has much more lying around.
 KEPT = ("meta", "plugins", "playbooks", "roles", "inventories", "docs", "changelogs", "LICENSES")
 _TOP = re.compile(r"galaxy\.yml|MANIFEST\.json|FILES\.json|(?:LICENSE|COPYING)\S*|\w+\.md")
@@ -124,7 +126,7 @@ class Kits:
             path = os.path.join(temporary, NAME)
             write_bytes(path, pretty(made))
             sign_file(path, key, NAMESPACE)
-            signer = verify_bytes(pretty(made), path + SUFFIX, NAMESPACE, trust, "control kit", role="builder") if trust else "builder@NAME"
+            signer = verify_bytes(pretty(made), path + SUFFIX, NAMESPACE, trust, "control kit", role="builder") if trust else UNKNOWN
             write_bytes(os.path.join(temporary, "label.txt"), label(made, signer).encode())
             fsync_folder(temporary)
             _remove(final)

@@ -25,7 +25,6 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import co
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS
 
 FILES = (control.NAME, control.NAME + SUFFIX, "install.sh")
-MAX_SCRIPT = 1024 * 1024
 WHAT = "control kit"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~%-]{0,199}")
 
@@ -38,7 +37,7 @@ _RECORD: dict[str, shape.Check] = {
     "created": shape.is_text,
     "collection": shape.matches(_NAME),
     "target": lambda value: isinstance(value, dict) and sorted(value) == ["arch", "os", "python"] and all(map(shape.is_text, value.values())),
-    "install": lambda value: not shape.record(value, {"digest": shape.is_digest, "size": shape.number(MAX_SCRIPT)}, "install"),
+    "install": lambda value: not shape.record(value, {"digest": shape.is_digest, "size": shape.number(control.MAX_SCRIPT)}, "install"),
     "files": lambda value: isinstance(value, list) and len(value) <= shape.MAX_RECORDS,
 }
 _FILE: dict[str, shape.Check] = {
@@ -170,7 +169,7 @@ def _judged(path: str, trust: Trust) -> tuple[Record, str]:
     ]
     if problems:
         raise Problems(WHAT, problems[: shape.MAX_PROBLEMS])
-    script = read_regular(os.path.join(path, "install.sh"), MAX_SCRIPT)
+    script = read_regular(os.path.join(path, "install.sh"), control.MAX_SCRIPT)
     if str(Digest.of(script)) != record["install"]["digest"]:
         raise IntegrityError(WHAT, "install.sh is not the one that control.json names", "copy it from the medium again")
     return record, signer

@@ -16,7 +16,6 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import co
 
 Record = dict[str, t.Any]
 MANY = 12  # images named on a label
-UNKNOWN = "builder@NAME"  # where nobody said which principal signs
 KIT = "tool"
 WORDS = {
     "config": ("image configuration", "image configurations"),
@@ -63,7 +62,7 @@ class Facts(t.NamedTuple):
     signer: str
     classification: str
     kit: t.Optional[Record] = None
-    principal: str = UNKNOWN
+    principal: str = control.UNKNOWN
 
     @property
     def part(self) -> Record:

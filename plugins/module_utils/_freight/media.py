@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder, read_regular, remove_leftovers
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, label, medium, parts, parts_shape, room, shape, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, kits, label, medium, parts, parts_shape, room, shape, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import PUBLIC_MODE, SECRET_MODE, Store
 
 Record = dict[str, t.Any]
@@ -90,7 +90,7 @@ def source(path: str, key: str, store: Store | None = None, with_kit: bool = Tru
 class Split:
     """The parts of one bundle in the folder ``dest``: ``<bundle>-part-01-of-05/`` and so on, and the list ``<bundle>-parts.json``."""
 
-    def __init__(self, origin: Source, dest: str, key: str, part_size: int, classification: str = "", signer: str = label.UNKNOWN) -> None:
+    def __init__(self, origin: Source, dest: str, key: str, part_size: int, classification: str = "", signer: str = control.UNKNOWN) -> None:
         """Plan the parts.
 
         :param signer: principal that the label tells to verify the control kit by

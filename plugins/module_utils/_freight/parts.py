@@ -26,6 +26,7 @@ MAX_PARTS = 999
 PER_FOLDER = 1000  # FAT32 has room for some 16,000 names of this length in a folder
 PER_PIECE = 512  # bytes of a piece's line in the list and of its entry in a folder
 LEAST = 16 * CLUSTER  # room for pieces below which a part is not worth its medium
+WHOLE = "blobs/sha256/"  # files of the control kit lie there under their digests, where its installer looks
 PRESETS = {
     # Below what the media hold, as sold: makers count generously, and spare areas take their share.
     "cd": 700 * 10**6,
@@ -116,7 +117,7 @@ def plan(
 def files(pieces: t.Sequence[Piece], kit: t.Container[Digest] = ()) -> list[str]:
     """Names of a part's pieces on the medium: lower-case ASCII, no more than 64 characters, few to a folder; the kit's where its installer looks."""
     return [
-        f"blobs/sha256/{piece.blob.hex}"
+        f"{WHOLE}{piece.blob.hex}"
         if piece.blob in kit
         else f"blobs/{index // PER_FOLDER:03d}/{piece.blob.hex[:32]}" + ("" if piece.chunk is None else f".{piece.chunk:03d}")
         for index, piece in enumerate(pieces)
@@ -200,7 +201,7 @@ def numbers(found: t.Iterable[int]) -> str:
 
 def kit_part(listed: Record) -> int | None:
     """Number of the part that the control kit's files lie on, or None: no kit travels with the bundle."""
-    return next((part["number"] for part in listed["parts"] for piece in part["pieces"] if piece["file"].startswith("blobs/sha256/")), None)
+    return next((part["number"] for part in listed["parts"] for piece in part["pieces"] if piece["file"].startswith(WHOLE)), None)
 
 
 def _part(number: int, pieces: t.Sequence[Piece], kit: t.Container[Digest]) -> Record:

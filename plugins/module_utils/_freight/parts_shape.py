@@ -20,7 +20,6 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import co
 FIXED = ("bundle.json", "bundle.json.sig", "index.json", "oci-layout", "control.json", "control.json.sig", "install.sh")
 MAX_FIXED = 64 * 1024 * 1024
 _FILE = re.compile(r"blobs/(?:[0-9]{3}/[0-9a-f]{32}(?:\.[0-9]{3,6})?|sha256/[0-9a-f]{64})")
-_WHOLE = "blobs/sha256/"  # a file of the control kit, where its installer looks
 
 Record = dict[str, t.Any]
 
@@ -124,7 +123,7 @@ def _whole(value: Record) -> t.Iterator[str]:
             if short in seen:
                 yield f"piece {piece['file']} twice"
             seen.add(short)
-            if piece["file"].startswith(_WHOLE) and not piece["digest"] == piece["blob"] == f"sha256:{short}":
+            if piece["file"].startswith(parts.WHOLE) and not piece["digest"] == piece["blob"] == f"sha256:{short}":
                 yield f"piece {piece['file']} is not the whole blob of that name"
     for blob, pieces in parts.by_blob(value).items():
         end = 0
