@@ -18,6 +18,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical im
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import schema
 
 PACKAGES = ("nginx", "libnginx-")  # names begin so; they come to hosts with a front only, as Debian's would serve a page on port 80
+DEBIANS = ("/usr/sbin/nginx", "/sbin/nginx")  # where the package has its program
 FOLDER = "/etc/azure-ai-front"
 UNIT = "/etc/systemd/system/azure-ai-front.service"
 CONFIG = "nginx.conf"
@@ -63,6 +64,11 @@ def look(folder: str = FOLDER, unit: str = UNIT) -> t.Optional[Json]:
         first = ""
     words = first[len(_HEAD) :].split() if first.startswith(_HEAD) else []
     return {"digest": words[0] if words else "", "ports": [int(word) for word in words[1:] if word.isdigit()]}
+
+
+def theirs(have: Have) -> bool:
+    """Whether the host has an nginx that is no package of Debian's: none is installed over it."""
+    return have.get("nginx") not in (None, *DEBIANS)
 
 
 def step(have: Have, want: Want, urls: t.Mapping[str, str]) -> t.Optional[Json]:

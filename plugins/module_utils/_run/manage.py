@@ -43,7 +43,7 @@ def step(have: Have, want: Want) -> Step:
     """
     ours = managed(have, want)
     fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all") and item["name"] != REGISTRY_PACKAGE]
-    if not want.get("fronted"):
+    if not want.get("fronted") or front.theirs(have):
         fitting = [item for item in fitting if not item["name"].startswith(front.PACKAGES)]
     if not ours:
         fitting = [item for item in fitting if item["name"] not in PACKAGES]

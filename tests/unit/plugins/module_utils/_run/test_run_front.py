@@ -112,6 +112,13 @@ def test_nginx_comes_to_hosts_with_a_front_and_to_no_other() -> None:
     assert plan(host(nginx=None), want(packages=[NGINX, COMMON]))["empty"]
 
 
+def test_no_package_is_installed_over_an_nginx_that_somebody_built() -> None:
+    steps = plan(host(nginx="/usr/local/sbin/nginx"), wish(packages=[NGINX, COMMON]))
+    assert steps["engine"]["packages"] == [] and steps["problems"] == [] and steps["front"]["state"] == "present"
+    half = plan(host(nginx="/usr/sbin/nginx"), wish(packages=[NGINX, COMMON]))
+    assert [package["name"] for package in half["engine"]["packages"]] == ["nginx", "nginx-common"], "an installation that was cut off is finished"
+
+
 def test_what_is_installed_is_read_from_its_own_files(tmp_path: Path) -> None:
     unit, head = tmp_path / "unit", plan(host(), wish(ports={"translator": 8444}))["front"]["head"]
     assert front.look(str(tmp_path), str(unit)) is None
