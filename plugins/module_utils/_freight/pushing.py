@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError, MissingError, RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import watch
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.registry import MAX_MANIFEST
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
@@ -183,7 +184,14 @@ def _running(program: str, folder: str) -> t.Iterator[Registry]:
         path = os.path.join(private, "socket")  # short: the kernel allows 107 characters
         environment = {**os.environ, "REGISTRY_HTTP_ADDR": path}
         try:
-            process = subprocess.Popen([program, "serve", os.path.join(folder, "push.yml")], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+            process = subprocess.Popen(
+                [program, "serve", os.path.join(folder, "push.yml")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                preexec_fn=watch.bound_to(os.getpid()),
+            )
         except OSError as exc:
             raise MissingError(program, f"cannot be started ({exc.strerror})", "name another one in registry_program") from exc
         try:

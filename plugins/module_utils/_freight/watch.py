@@ -57,7 +57,7 @@ def run(
                 stderr=err,
                 env={**os.environ, "LC_ALL": "C", **(environment or {})},
                 start_new_session=True,
-                preexec_fn=_bound_to(os.getpid()),
+                preexec_fn=bound_to(os.getpid()),
             )
         except FileNotFoundError as exc:
             raise MissingError(command[0], "not installed", f"install the package that brings {command[0]}") from exc
@@ -72,7 +72,7 @@ def run(
         return Done(process.returncode, out.read(MAX_OUTPUT), err.read(MAX_OUTPUT).decode("utf-8", "replace"))
 
 
-def _bound_to(parent: int) -> t.Callable[[], None] | None:
+def bound_to(parent: int) -> t.Callable[[], None] | None:
     """What lets a child end with ``parent``, whatever ends that: nobody else would, and it would write among the next run's files."""
     try:
         call = ctypes.CDLL(None).prctl

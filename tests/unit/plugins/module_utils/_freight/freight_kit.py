@@ -12,6 +12,7 @@ import json
 import stat
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -265,3 +266,32 @@ else:
                 out.write(open(os.path.join(REGISTRY, layer["digest"]), "rb").read())
             os.rename(out.name, target)
 """
+
+
+def ends_with(code: str, note: Path) -> bool:
+    """Whether the process that Python ``code`` starts, and whose number comes into ``note``, ends when Python is killed."""
+    ours = subprocess.Popen([sys.executable, "-c", code])
+    limit = time.monotonic() + 20
+    while not note.exists() and time.monotonic() < limit:
+        time.sleep(0.02)
+    child = int(note.read_text())
+    assert _runs(child)
+    ours.kill()
+    ours.wait(20)
+    return ends(child)
+
+
+def ends(pid: int) -> bool:
+    """Whether the process is gone within some seconds."""
+    limit = time.monotonic() + 5
+    while _runs(pid) and time.monotonic() < limit:
+        time.sleep(0.02)
+    return not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process is there and no zombie that waits for its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

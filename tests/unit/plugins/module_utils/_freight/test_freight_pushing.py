@@ -117,6 +117,16 @@ def test_a_program_that_does_not_start_is_told_in_its_own_words(site: Site) -> N
         site._replace(program=str(site.folder / "none")).fill()
 
 
+def test_the_one_that_takes_images_in_ends_with_whoever_started_it(site: Site, tmp_path: Path) -> None:
+    note, program = tmp_path / "pid", tmp_path / "silent"
+    program.write_text(f"#!/bin/sh\necho $$ > {note}.new; mv {note}.new {note}; exec sleep 60\n")
+    program.chmod(0o700)
+    code = (
+        f"from {Store.__module__} import Store; from {pushing.__name__} import fill; fill('{program}', '{site.folder}', Store('{site.store.path}'), [], print)"
+    )
+    assert freight_kit.ends_with(code, note), "nobody would end it any more"
+
+
 def test_a_note_that_is_cut_off_counts_as_none(site: Site) -> None:
     (site.folder / pushing.FILLED).write_text('[["a"')
     assert pushing.held(str(site.folder)) == []

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError, RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import watch
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit
 
 
 @pytest.fixture(autouse=True)
@@ -39,21 +38,13 @@ def test_a_program_that_brings_nothing_is_ended_with_its_children(tmp_path: Path
     note = tmp_path / "pid"
     with pytest.raises(RemoteError, match=r"sh: no byte came in 1 s"):
         watch.run(["sh", "-c", f"sleep 60 & echo $! > {note}; wait"], 1)
-    assert _ends(int(note.read_text()))
+    assert freight_kit.ends(int(note.read_text()))
 
 
 def test_a_program_ends_with_whoever_started_it(tmp_path: Path) -> None:
     note = tmp_path / "pid"
     code = f"from {watch.__name__} import run; run(['sh', '-c', 'echo $$ > {note}.new; mv {note}.new {note}; exec sleep 60'], 60)"
-    ours = subprocess.Popen([sys.executable, "-c", code])
-    limit = time.monotonic() + 20
-    while not note.exists() and time.monotonic() < limit:
-        time.sleep(0.02)
-    child = int(note.read_text())
-    assert _runs(child)
-    ours.kill()
-    ours.wait(20)
-    assert _ends(child), "nobody would end it any more"
+    assert freight_kit.ends_with(code, note), "nobody would end it any more"
 
 
 def test_one_that_goes_on_bringing_may_take_longer_than_the_time_limit(tmp_path: Path) -> None:
@@ -64,22 +55,6 @@ def test_one_that_goes_on_bringing_may_take_longer_than_the_time_limit(tmp_path:
 def test_a_missing_program_is_named() -> None:
     with pytest.raises(MissingError, match="install the package that brings no-such-program"):
         watch.run(["no-such-program"], 1)
-
-
-def _ends(pid: int) -> bool:
-    """Whether the process is gone within some seconds."""
-    limit = time.monotonic() + 5
-    while _runs(pid) and time.monotonic() < limit:
-        time.sleep(0.02)
-    return not _runs(pid)
-
-
-def _runs(pid: int) -> bool:
-    """Whether the process is there and no zombie that waits for its parent."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_a_program_that_is_ahead_of_its_bandwidth_is_paused(tmp_path: Path) -> None:
