@@ -135,8 +135,8 @@ def main() -> None:
     broken = ["*"] if params["break_lock"] else params["dead"]
     try:
         mine = mine_of(params["mine"])
-        turn = lock.turn(params["root"])
         why = lock.reason(params["root"], mine, held, broken)
+        turn = lock.turn(params["root"])  # behind that: who gave it back right before has changed it by now
         if not module.check_mode:
             if held:
                 lock.take(params["root"], mine, broken, at_home(params["incoming"], os.environ.get("SUDO_USER", "")))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def test_it_tells_whether_another_run_was_there_since_a_look(run: Run, tmp_path:
     run(host_lock.main, root=root, mine=BERT)
     run(host_lock.main, root=root, mine=BERT, state="released")
     assert run(host_lock.main, root=root, mine=ANNE)["turn"] not in (looked, None)
+
+
+def test_one_that_is_given_back_in_the_very_moment_is_noticed(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, reason = str(tmp_path), lock.reason
+    run(host_lock.main, root=root, mine=ANNE)
+    os.utime(root, ns=(1, 1))  # long ago, as the clocks of file systems are coarse
+    looked = lock.turn(root)
+
+    def given_back(*args: t.Any) -> str | None:
+        lock.give_back(root, lock.Holder(**ANNE))
+        return reason(*args)
+
+    monkeypatch.setattr(lock, "reason", given_back)
+    assert run(host_lock.main, root=root, mine=BERT)["turn"] not in (looked, None)
 
 
 def test_of_a_lock_that_is_taken_over_nothing_can_be_said(run: Run, tmp_path: Path) -> None:
