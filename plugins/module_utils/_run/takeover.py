@@ -8,7 +8,7 @@
     returned  the new container did not prove itself: the old one has its name and its folder's owner again, and runs
     done      the new container has proved itself: the old one is removed, its folder and its volumes stay
 
-``adopted.json`` in the container's folder says what was taken over: {container, image, restart, owner, output, since, done}.
+``adopted.json`` in the container's folder says what was taken over: {id, container, image, restart, owner, output, since, done}.
 An old container that was started with ``--rm`` vanishes when it stops, so a copy of it is made beforehand. This file is private to the collection.
 """
 
