@@ -22,7 +22,7 @@ demo-clean: ## remove what the demo left on this machine
 	@python3 -m tests.lab.demo --clean
 
 test: ## lint, unit, sanity, integration and lab, with a summary
-	@$(GATE) lint unit sanity integration lab
+	@$(GATE) lint unit sanity beside integration lab
 
 lint: ## formatters, linters, types and the rules of the house
 	@$(GATE) lint

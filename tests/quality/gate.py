@@ -1,10 +1,11 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs gates (lint, unit, sanity, integration, lab) step by step: python tests/quality/gate.py GATE…
+"""Runs gates (lint, unit, sanity, integration, lab) step by step: python tests/quality/gate.py GATE… [beside GATE…]
 
 A step that passes prints one line, a step that fails prints all it said. Every step runs, whatever failed before;
-the exit status is 1 when one failed. Steps marked ``live`` show their output as it comes.
+the exit status is 1 when one failed. Steps marked ``live`` show their output as it comes. Gates before and behind
+``beside`` run at the same time: those of the lab wait for hosts more than they compute.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import sys
 import time
 import typing as t
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 PYTEST = (sys.executable, "-m", "pytest", "-q")
 SHELLCHECK = "git grep --untracked -lzE '^#!.*[/ ](ba)?sh$' -- ':!*.md' ':!*.py' ':!*.j2' | xargs -0 shellcheck"
 SANITY = "tests/quality/sanity"
+BESIDE = "beside"
 
 
 class Step(t.NamedTuple):
@@ -80,14 +83,13 @@ def run(gate: str, step: Step) -> Result:
         for line in t.cast("t.IO[str]", process.stdout):
             kept.append(line)
             if step.live:
-                print(line, end="", flush=True)
+                print(f"{gate:11} | {line}", end="", flush=True)
     seconds = time.monotonic() - started
     closing = next((line.strip() for line in reversed(kept) if line.strip()), "")
     result = Result(gate, step, process.returncode, seconds, closing)
-    if result.status and not step.live:
-        print("".join(kept), end="")
     if not step.live:
-        print(summary(result), flush=True)
+        # In one piece, as another lane may print as well.
+        print("".join(kept) * bool(result.status) + summary(result), flush=True)
     return result
 
 
@@ -98,20 +100,32 @@ def summary(result: Result) -> str:
     return f"{verdict:6}  {result.gate + ': ' + result.step.name:26} {result.seconds:7.1f} s{closing}"
 
 
-def main(names: list[str]) -> int:
+def lanes(words: list[str]) -> list[list[str]]:
+    """Names of gates, parted where they run beside one another."""
+    found: list[list[str]] = [[]]
+    for word in words:
+        found.append([]) if word == BESIDE else found[-1].append(word)
+    return found
+
+
+def main(words: list[str]) -> int:
     """Run the gates of these names in order; 2 when a name is unknown."""
+    names = [word for word in words if word != BESIDE]
     unknown = [name for name in names if name not in GATES]
     if unknown or not names:
         print(f"gates: {', '.join(GATES)}; unknown: {', '.join(unknown) or 'none given'}", file=sys.stderr)
         return 2
-    results = [run(name, step) for name in names for step in GATES[name]]
+    started = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        results = [result for lane in pool.map(lambda lane: [run(name, step) for name in lane for step in GATES[name]], lanes(words)) for result in lane]
     print("\nsummary")
     for result in results:
         print(summary(result))
     for name in names:
         print(f"        {name:26} {sum(result.seconds for result in results if result.gate == name):7.1f} s")
+    print(f"        {'in all':26} {time.monotonic() - started:7.1f} s")
     failed = sum(1 for result in results if result.status)
-    print(f"{failed} of {len(results)} steps failed" if failed else f"all {len(results)} steps passed")
+    print(f"steps: {len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
