@@ -40,8 +40,8 @@ def managed(value: str) -> t.Optional[bool]:
 def authority(path: str) -> str:
     """The certificate in a file; empty when there is none."""
     try:
-        return Path(path).expanduser().read_text(encoding="ascii")
-    except (OSError, ValueError):
+        return Path(path).expanduser().read_text(encoding="utf-8", errors="replace")
+    except OSError:
         return ""
 
 

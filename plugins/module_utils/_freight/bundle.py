@@ -88,11 +88,16 @@ class Bundles:
 
     def brought(self, site: str, received: Record | None, kit: str) -> bool:
         """Whether the control kit in the folder ``kit`` came with a bundle that the site has taken in and whose folder is still here."""
-        folder = os.path.join(self.path, f"{site}-{received['sequence']}") if received else ""
-        before, wanted = kits.own(folder).record, kits.own(kit).record
-        if not received or not before or not wanted or before["id"] != wanted["id"]:
+        if not received:
             return False
-        manifest = parse(read_regular(os.path.join(folder, verify.NAME), MAX_BYTES), folder)
+        folder = os.path.join(self.path, f"{site}-{received['sequence']}")
+        before, wanted = kits.own(folder).record, kits.own(kit).record
+        if not before or not wanted or before["id"] != wanted["id"]:
+            return False
+        try:
+            manifest = parse(read_regular(os.path.join(folder, verify.NAME), MAX_BYTES), folder)
+        except AirgapError:  # a folder that somebody thinned out: then the kit goes along once more
+            return False
         return isinstance(manifest, dict) and manifest.get("id") == received["id"]
 
     def serves(self, wanted: Record, last: Record | None) -> bool:

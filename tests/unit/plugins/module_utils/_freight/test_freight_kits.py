@@ -148,6 +148,8 @@ def test_a_site_that_builds_on_a_bundle_with_this_kit_has_it(tmp_path: Path, sto
     other = {**received, "id": kit.sha(b"another builder's")}
     assert told == [True, False, False] and not bundles.brought(kit.SITE, other, str(tools))
     assert not bundles.brought(kit.SITE, {**received, "sequence": 9}, str(tools))
+    (Path(bundles.folder(made)) / "bundle.json").unlink()
+    assert not bundles.brought(kit.SITE, received, str(tools)), "nobody can say any more what that folder was"
 
 
 def test_news_say_what_is_in_use(tmp_path: Path, keys: kit.Keys, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
