@@ -72,7 +72,7 @@ def needing(name: str, after: t.Mapping[str, t.Collection[str]]) -> set[str]:
     return found
 
 
-def handover(order: t.Sequence[str], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str]) -> dict[str, tuple[list[str], list[str]]]:
+def stopping(order: t.Sequence[str], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str]) -> dict[str, tuple[list[str], list[str]]]:
     """Which others stop before each container does, and which are still stopped for it or a former one when it is done: what is needed stops last.
 
     :param order: the containers that are started anew, each behind those that it needs

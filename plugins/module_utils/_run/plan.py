@@ -143,7 +143,7 @@ def switches(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, 
     found = {name: step for name in links.ordered(list(steps), after) for step in [steps[name]] if step is not None}
     adopting = {name for name, step in found.items() if step["adopt"] is not None}  # whoever runs there was started by hand, and is read first
     running = {each["name"] for each in have["containers"] if each["state"] == "running"} - adopting
-    places = links.handover(list(found), after, running)
+    places = links.stopping(list(found), after, running)
     stopped = {name for stops, _waiting in places.values() for name in stops}
     for name, step in found.items():
         stops, waiting = places[name]

@@ -150,7 +150,7 @@ def test_what_is_needed_stops_last_and_starts_first(names: list[str], pairs: lis
             after.setdefault(NAMES[max(one, other)], []).append(NAMES[min(one, other)])
     order = [name for name in links.ordered(names, after) if name not in unchanged]
     running, stopped = set(there), []
-    for name, (stops, waiting) in links.handover(order, after, there & set(order)).items():
+    for name, (stops, waiting) in links.stopping(order, after, there & set(order)).items():
         for other in stops:
             assert not (links.needing(other, after) & running & set(order)), "nobody that is started anew loses what it needs"
             running.remove(other)
@@ -165,10 +165,10 @@ def test_who_needs_it_at_several_removes() -> None:
     after = {"a": ["b"], "b": ["c"], "d": ["c"]}
     assert links.needing("c", after) == {"a", "b", "d"} and links.needing("a", after) == set()
     assert links.needing("a", {"a": ["b"], "b": ["a"]}) == {"b"}, "a circle ends"
-    assert links.handover(["c", "b", "a", "d"], after, ["a", "b", "c"]) == {
+    assert links.stopping(["c", "b", "a", "d"], after, ["a", "b", "c"]) == {
         "c": (["a", "b"], ["b", "a"]),
         "b": ([], ["a"]),
         "a": ([], []),
         "d": ([], []),
     }
-    assert links.handover(["c", "b"], after, ["b"]) == {"c": ([], []), "b": ([], [])}, "for one that does not run nobody is stopped"
+    assert links.stopping(["c", "b"], after, ["b"]) == {"c": ([], []), "b": ([], [])}, "for one that does not run nobody is stopped"
