@@ -17,8 +17,8 @@ description:
     the Docker network that nothing else needs.
   - Only what belongs to this collection is touched. Containers are told by their labels, images by our name for them; an image that
     others use or gave a name to stays.
-  - A license is overwritten once and removed; then every file below O(root) and in adopted output folders is compared with it, which proves that no copy is left
-    there. Flash, snapshots, copy-on-write file systems and backups may hold older blocks all the same. Only encryption of the disk, or its
+  - A license is overwritten once and removed; then every file below O(root) and in adopted output folders is compared with it, which proves that no
+    copy is left there. Flash, snapshots, copy-on-write file systems and backups may hold older blocks all the same. Only encryption of the disk, or its
     destruction, helps against that.
   - Does not ask for the last reading of usage; the role P(airgap.azure_ai.retire#role) does so before. What was interrupted is finished by running it again.
 extends_documentation_fragment:
