@@ -112,11 +112,6 @@ def mine_of(value: dict[str, str] | None) -> lock.Holder:
         raise InputError("mine", "not who, since, node and run", "leave it to the action plugin") from exc
 
 
-def at_home(path: str, user: str) -> str:
-    """A path in which ``~`` is the home of who logged in; with become the module itself runs as somebody else."""
-    return os.path.expanduser(f"~{user}{path[1:]}" if path.startswith("~/") else path)
-
-
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(
@@ -139,7 +134,7 @@ def main() -> None:
         turn = lock.turn(params["root"])  # behind that: who gave it back right before has changed it by now
         if not module.check_mode:
             if held:
-                lock.take(params["root"], mine, broken, at_home(params["incoming"], os.environ.get("SUDO_USER", "")))
+                lock.take(params["root"], mine, broken, lock.at_home(params["incoming"], os.environ.get("SUDO_USER", "")))
             else:
                 lock.give_back(params["root"], mine)
     except lock.HeldError as exc:

@@ -18,7 +18,7 @@ from tests.lab.shell import docker, inside, run, wait_for
 
 HOST = settings.host("text-1").container
 ADDRESS = settings.host("text-1").address
-NAME, OLD, PORT, TLS, OWN = "sent-old", "old-sentiment", 5013, 8443, 8444
+NAME, OLD, PORT, TLS, OWN = "sent-old", "old-sentiment", 5303, 8443, 8444
 OUTPUT = "/srv/years/output"
 FOLDER = f"/var/lib/azure-ai/containers/{NAME}"
 FILES = f"{road.HOME}/files/front"

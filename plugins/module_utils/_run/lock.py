@@ -54,6 +54,11 @@ class HeldError(AirgapError):
         super().__init__(f"lock {path}", told, way_out)
 
 
+def at_home(path: str, user: str) -> str:
+    """A path in which ``~`` is the home of who logged in; with become the module itself runs as somebody else."""
+    return os.path.expanduser(f"~{user}{path[1:]}" if path.startswith("~/") else path)
+
+
 def holder(root: str) -> t.Optional[Holder]:
     """Who holds the lock below ``root``, or None. A file that says nothing readable is held by somebody unknown."""
     try:

@@ -73,18 +73,3 @@ def test_of_a_lock_that_is_taken_over_nothing_can_be_said(run: Run, tmp_path: Pa
 
 def test_without_the_action_plugin_it_says_so(run: Run, tmp_path: Path) -> None:
     assert "mine: not who, since, node and run" in run(host_lock.main, root=str(tmp_path))["msg"]
-
-
-@pytest.mark.parametrize(
-    ("path", "user", "home"),
-    [
-        ("~/in", "root", "/root/in"),
-        ("/srv/in", "root", "/srv/in"),
-        ("~/in", "", "/of/mine/in"),
-        ("", "root", ""),
-        ("~/in", "nobody-at-all", "~nobody-at-all/in"),
-    ],
-)
-def test_the_home_is_that_of_who_logged_in(monkeypatch: pytest.MonkeyPatch, path: str, user: str, home: str) -> None:
-    monkeypatch.setenv("HOME", "/of/mine")
-    assert host_lock.at_home(path, user) == home

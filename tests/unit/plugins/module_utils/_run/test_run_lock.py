@@ -138,3 +138,18 @@ def test_what_rsync_writes_is_a_sign_of_life(tmp_path: Path, place: str) -> None
         os.utime(folder, (0, 0))
     assert lock.quiet(str(tmp_path)) > 7200
     assert lock.holder(str(tmp_path)) == ANNE
+
+
+@pytest.mark.parametrize(
+    ("path", "user", "home"),
+    [
+        ("~/in", "root", "/root/in"),
+        ("/srv/in", "root", "/srv/in"),
+        ("~/in", "", "/of/mine/in"),
+        ("", "root", ""),
+        ("~/in", "nobody-at-all", "~nobody-at-all/in"),
+    ],
+)
+def test_the_home_is_that_of_who_logged_in(monkeypatch: pytest.MonkeyPatch, path: str, user: str, home: str) -> None:
+    monkeypatch.setenv("HOME", "/of/mine")
+    assert lock.at_home(path, user) == home
