@@ -22,7 +22,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entrie
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _catalog
 
 Json = dict[str, t.Any]
-_OWN = ("archive", "step", "target", "packed")  # options that a task does not hand to the host
+_OWN = ("archive", "step", "target", "packing", "packed")  # options that a task does not hand to the host
 
 
 class _Failed(Exception):
@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
             self._connection._shell.tmpdir = before
 
     def _brought(self, args: Json, name: str, target: str, folder: str, task_vars: Json | None) -> tuple[Json, str]:
-        told = self._ask({**args, "containers": [name]}, task_vars, step="pack", target=target)["packed"]
+        told = self._ask(args, task_vars, step="pack", packing=name, target=target)["packed"]
         make_folder(folder)
         moment = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         path = os.path.join(folder, f"{name}-{moment}.tar.gz")

@@ -73,6 +73,9 @@ options:
   target:
     description: Path on the host of the archive to write; set by the action plugin.
     type: path
+  packing:
+    description: Name of the one of C(containers) whose archive is to be written; set by the action plugin.
+    type: str
   packed:
     description: What was archived, name to fingerprint; set by the action plugin.
     type: dict
@@ -144,8 +147,8 @@ def stop(plan: Json, engine: Engine) -> None:
 
 
 def archive(plan: Json, params: t.Mapping[str, t.Any]) -> Json:
-    """Write the archive of the one container in ``containers``."""
-    step = next(iter(plan["containers"]), None)
+    """Write the archive of the container that ``packing`` names."""
+    step = next((each for each in plan["containers"] if each["name"] == params["packing"]), None)
     if step is None or not params["target"]:
         raise InputError("retire", "nothing to archive", "leave step to the action plugin")
     if step["running"]:
@@ -221,6 +224,7 @@ def main() -> None:
             "engine": {"type": "bool", "default": False},
             "step": {"type": "str", "choices": ["look", "stop", "pack", "wipe"], "default": "look"},
             "target": {"type": "path"},
+            "packing": {"type": "str"},
             "packed": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,

@@ -28,8 +28,8 @@ ORDER = (
     "harvest_timer",
     "front",
     "registry",
-    "leave",
     "lost_control",
+    "leave",
 )
 
 

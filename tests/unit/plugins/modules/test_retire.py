@@ -43,7 +43,7 @@ def test_check_mode_tells_everything_and_does_nothing(run: Run, fake: FakeEngine
 
 def test_the_whole_way(run: Run, fake: FakeEngine, used: dict[str, t.Any], tmp_path: Path) -> None:
     run(retire.main, **used, step="stop")
-    packed = run(retire.main, **used, containers=["sent-en"], step="pack", target=str(tmp_path / "a.tar.gz"))["packed"]
+    packed = run(retire.main, **used, packing="sent-en", step="pack", target=str(tmp_path / "a.tar.gz"))["packed"]
     done = run(retire.main, **used, step="wipe", packed={"sent-en": packed["fingerprint"]})
     assert (done["changed"], done["wiped"]) == (True, 1)
     assert set(fake.containers) == {"c2"} and set(fake.images) == {"debian:12"}
@@ -52,8 +52,18 @@ def test_the_whole_way(run: Run, fake: FakeEngine, used: dict[str, t.Any], tmp_p
     assert (again["changed"], again["msg"]) == (False, "nothing to retire")
 
 
+def test_members_of_a_group_that_go_together_may_share_a_folder(run: Run, fake: FakeEngine, used: dict[str, t.Any], tmp_path: Path) -> None:
+    """Each is archived by itself, and the others do not stay meanwhile."""
+    shared = f"{used['root']}/containers/sent-en/shared"
+    labels = {"airgap.azure_ai.container": "sent-en-layout", "airgap.azure_ai.service": "sentiment"}
+    fake.containers["c3"] = {"Id": "c3", "Names": ["/sent-en-layout"], "Labels": labels, "State": "exited", "Image": "x", "Mounts": [{"Source": shared}]}
+    alone = run(retire.main, **used, containers=["sent-en"], packing="sent-en", step="pack", target=str(tmp_path / "a.tar.gz"))
+    assert alone["failed"] and "sent-en-layout, which stays, uses its folder" in alone["msg"]
+    assert run(retire.main, **used, packing="sent-en", step="pack", target=str(tmp_path / "a.tar.gz"))["packed"]["files"] > 0
+
+
 def test_nothing_goes_that_was_not_archived_as_it_is(run: Run, fake: FakeEngine, used: dict[str, t.Any], tmp_path: Path) -> None:
-    packed = run(retire.main, **used, containers=["sent-en"], step="pack", target=str(tmp_path / "a.tar.gz"))["packed"]
+    packed = run(retire.main, **used, packing="sent-en", step="pack", target=str(tmp_path / "a.tar.gz"))["packed"]
     (Path(used["root"]) / "containers/sent-en/output/late").write_text("one more")
     for fingerprints in ({}, {"sent-en": packed["fingerprint"]}):
         refused = run(retire.main, **used, step="wipe", packed=fingerprints)
