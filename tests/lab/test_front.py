@@ -26,6 +26,7 @@ FRONT: Json = {
     "address": ADDRESS,
     "port": TLS,
     "ports": {NAME: OWN},
+    "containers": [NAME, "sentiment", "translator"],
     "certificate": "files/front/server.crt",
     "key": "files/front/server.key",
     "client_ca": "files/front/ca.crt",
