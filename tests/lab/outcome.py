@@ -52,9 +52,14 @@ def used(log: str) -> tuple[dict[tuple[str, str, str, str], Decimal], dict[tuple
     road.traffic(3)
     road.harvest(log=f"{log}-harvest")
     road.report(log=f"{log}-report")
-    running = {each["Name"].strip("/") for host in overlay.PUBLISHED for each in road.containers(host)}
-    told, written = ({key: value for key, value in rows.items() if key[1] in running} for rows in (reported(report()), metered()))
+    there = running()
+    told, written = ({key: value for key, value in rows.items() if key[:2] in there} for rows in (reported(report()), metered()))
     return told, written
+
+
+def running() -> set[tuple[str, str]]:
+    """(host, container) of everything of this collection that runs."""
+    return {(host, each["Name"].strip("/")) for host in overlay.PUBLISHED for each in road.containers(host)}
 
 
 def table(value: Json) -> list[str]:

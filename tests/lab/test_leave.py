@@ -165,11 +165,6 @@ def leave(*argv: str, **values: t.Any) -> str:
     return road.playbook(road.CONTROL, "retire", *argv, "-e", json.dumps({"retire_declared": True, **values}), log="leave-all")
 
 
-def running() -> set[tuple[str, str]]:
-    """(host, container) of everything of this collection that runs."""
-    return {(host, each["Name"].strip("/")) for host in overlay.PUBLISHED for each in road.containers(host)}
-
-
 def archived(host: str) -> dict[tuple[str, str, str, str], Decimal]:
     """What the record files in the archives of a host add up to, as ``outcome.metered`` tells it of a host's folders."""
     found: dict[tuple[str, str, str, str], Decimal] = {}
@@ -197,15 +192,15 @@ def retired(used: dict[str, t.Any]) -> dict[str, t.Any]:
     """First speech-1 as a whole, with archives, then the rest of the site, which keeps what was written; everything was used once more before."""
     known: dict[str, t.Any] = {"words": ""}
     road.traffic(2)
-    known["running"] = running()
+    known["running"] = outcome.running()
     known["wrote"] = {key: value for key, value in outcome.metered().items() if key[:2] in known["running"]}
     with pytest.raises(road.Refused) as caught:
         leave("--limit", "speech-1", retire_confirm="speech-1", retire_declared=False)
     known["words"] = caught.value.output
     known["check"] = leave("--limit", "speech-1", "--check")
-    assert running() == known["running"]
+    assert outcome.running() == known["running"]
     known["host"] = leave("--limit", "speech-1", retire_confirm="speech-1")
-    known["left"] = running()
+    known["left"] = outcome.running()
     known["site check"] = leave("--check", retire_site=True, retire_output="keep")
     known["site"] = leave(retire_site=True, retire_confirm=road.SITE, retire_output="keep")
     known["again"] = leave(retire_site=True, retire_confirm=road.SITE, retire_output="keep")

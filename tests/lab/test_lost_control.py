@@ -47,7 +47,8 @@ def whole(log: str) -> None:
     road.harvest(log=f"lost-harvest-{log}")
     road.report(log=f"lost-report-{log}")
     exchange(log)
-    counted = outcome.metered()
+    there = outcome.running()
+    counted = {key: value for key, value in outcome.metered().items() if key[:2] in there}
     assert counted
     for report in (outcome.report(), outcome.headquarters()):
         assert report["chain"]["verified"] and report["chain"]["problems"] == []
