@@ -14,13 +14,19 @@ import pytest
 from tests.lab import outcome, overlay, road
 from tests.lab.shell import inside
 
-BACKUPS, MEDIUM, CARRIED, PASSWORD = (f"/home/{road.USER}/{name}" for name in ("backups", "medium", "carried", "backup-password"))
+BACKUPS, MEDIUM, CARRIED, PASSWORD, KEPT = (f"/home/{road.USER}/{name}" for name in ("backups", "medium", "carried", "backup-password", "inventories"))
 
 
 def lose() -> None:
-    """Everything that the control folder held is gone; what lay elsewhere stays."""
+    """Everything that the control folder held is gone; what lay elsewhere stays, such as the inventories."""
+    inside(road.CONTROL, "sh", "-c", f"rm -rf {KEPT} && cp -a {road.HOME}/{overlay.FOLDER} {KEPT}")
     inside(road.CONTROL, "rm", "-rf", road.HOME)
     inside(road.CONTROL, "install", "-d", "-o", road.USER, "-g", road.USER, "-m", "0750", road.HOME)
+
+
+def put_inventories_back() -> None:
+    """What a site keeps of its inventory elsewhere, over what init made."""
+    inside(road.CONTROL, "cp", "-a", f"{KEPT}/.", f"{road.HOME}/{overlay.FOLDER}/")
 
 
 def restore(*argv: str, **values: t.Any) -> str:
@@ -84,12 +90,14 @@ def test_from_a_backup(ends: dict[str, int]) -> None:
     assert lost == lost_rows(preview) and {table: last for table, (_first, last) in lost.items()} == {name: ends[name] for name in ("looks", "readings")}
     assert re.search(rf"knew looks up to row {ends['looks']}, this ledger ends at {lost['looks'][0] - 1}", " ".join(told.split()))
     road.init_side("site")
+    put_inventories_back()
     whole("backup")
 
 
 def test_from_media_and_a_receipt_alone(ends: dict[str, int]) -> None:
     lose()
     road.init()
+    put_inventories_back()
     road.bundle(log="lost-bundle")
     path, _size = road.carry()
     assert "no such file, and headquarters has usage of this site" in " ".join(road.receive(log="lost-receive").split())
