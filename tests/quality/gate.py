@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs gates (lint, unit, sanity, integration, lab) step by step: python tests/quality/gate.py GATE… [beside GATE…]
 
-A step that passes prints one line, a step that fails prints all it said. Every step runs, whatever failed before;
-the exit status is 1 when one failed. Steps marked ``live`` show their output as it comes. Gates before and behind
+A step that passes prints one line, a step that fails prints all it said and, at the very end, what failed in it once more.
+Every step runs, whatever failed before; the exit status is 1 when one failed. Steps marked ``live`` show their output as it comes. Gates before and behind
 ``beside`` run at the same time: those of the lab wait for hosts more than they compute.
 """
 
@@ -21,6 +21,8 @@ PYTEST = (sys.executable, "-m", "pytest", "-q")
 SHELLCHECK = "git grep --untracked -lzE '^#!.*[/ ](ba)?sh$' -- ':!*.md' ':!*.py' ':!*.j2' | xargs -0 shellcheck"
 SANITY = "tests/quality/sanity"
 BESIDE = "beside"
+TOLD = 15
+WIDTH = 300
 
 
 class Step(t.NamedTuple):
@@ -33,13 +35,14 @@ class Step(t.NamedTuple):
 
 
 class Result(t.NamedTuple):
-    """How a step ended: exit status, seconds of wall time, its last line."""
+    """How a step ended: exit status, seconds of wall time, its last line, the lines that name what failed."""
 
     gate: str
     step: Step
     status: int
     seconds: float
     closing: str
+    failures: tuple[str, ...] = ()
 
 
 GATES: dict[str, tuple[Step, ...]] = {
@@ -86,7 +89,7 @@ def run(gate: str, step: Step) -> Result:
                 print(f"{gate:11} | {line}", end="", flush=True)
     seconds = time.monotonic() - started
     closing = next((line.strip() for line in reversed(kept) if line.strip()), "")
-    result = Result(gate, step, process.returncode, seconds, closing)
+    result = Result(gate, step, process.returncode, seconds, closing, failures(kept) if process.returncode else ())
     if not step.live:
         # In one piece, as another lane may print as well.
         print("".join(kept) * bool(result.status) + summary(result), flush=True)
@@ -98,6 +101,13 @@ def summary(result: Result) -> str:
     verdict = "FAILED" if result.status else "ok"
     closing = f"  {result.closing}" if "pytest" in result.step.command else ""
     return f"{verdict:6}  {result.gate + ': ' + result.step.name:26} {result.seconds:7.1f} s{closing}"
+
+
+def failures(lines: t.Iterable[str]) -> tuple[str, ...]:
+    """What pytest says failed, and the assertions' own lines: the end of a long log is what is looked at first."""
+    told = [line.strip()[:WIDTH] for line in lines if line.startswith(("FAILED ", "ERROR ", "E   "))]
+    named = [line for line in told if not line.startswith("E ")]
+    return tuple([line for line in told if line.startswith("E ")][-TOLD:] + named[:TOLD])
 
 
 def lanes(words: list[str]) -> list[list[str]]:
@@ -124,6 +134,9 @@ def main(words: list[str]) -> int:
     for name in names:
         print(f"        {name:26} {sum(result.seconds for result in results if result.gate == name):7.1f} s")
     print(f"        {'in all':26} {time.monotonic() - started:7.1f} s")
+    for result in results:
+        for line in result.failures:
+            print(f"{result.gate:11} | {line}")
     failed = sum(1 for result in results if result.status)
     print(f"steps: {len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0

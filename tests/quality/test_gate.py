@@ -36,6 +36,15 @@ def test_every_step_runs_and_one_that_fails_is_shown_and_counts(gates: dict[str,
     assert gate.main(["one", "two"]) == 2 and "unknown: two" in capsys.readouterr().err
 
 
+def test_what_failed_in_a_long_step_is_said_again_at_the_end(gates: dict[str, tuple[gate.Step, ...]], capsys: pytest.CaptureFixture[str]) -> None:
+    gates["one"] = (
+        step("bad", "print('E   assert 1 == 2\\nFAILED a.py::test - assert\\n' + 'x\\n' * 90); raise SystemExit(1)", live=True),
+        step("good", "print('E   no')"),
+    )
+    assert gate.main(["one"]) == 1
+    assert capsys.readouterr().out.endswith("one         | E   assert 1 == 2\none         | FAILED a.py::test - assert\nsteps: 1 passed, 1 failed\n")
+
+
 def test_lanes_run_beside_one_another(gates: dict[str, tuple[gate.Step, ...]], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each waits for what the other makes, so neither ends unless both run."""
     meet = "import pathlib, sys, time\npathlib.Path({mine!r}).touch()\nend = time.monotonic() + 20\n"
