@@ -199,14 +199,17 @@ def run(params, check_mode):
         parcel.verified.save()
     after = receive.outcome(before, parcel.manifest, site) if check_mode else store.holdings()
     written = _send(params, _present(store, after, parcel), wants, check_mode) if params["outbox"] else []
-    news = kits.news(os.path.abspath(params["path"]), parcel.kit, params["allowed_signers"])
+    news = kits.news(os.path.abspath(params["path"]), parcel.kit, _trust(params))
     return {**_result(store, parcel, written, check_mode, {"before": receive.lines(before), "after": receive.lines(after)}), "control_kit": news}
 
 
+def _trust(params):
+    return Trust(params["allowed_signers"], params["revoked_keys"], signatures=params["signatures_required"])
+
+
 def _judge(params, store):
-    trust = Trust(params["allowed_signers"], params["revoked_keys"], signatures=params["signatures_required"])
     progress = Progress("blobs of the store", 0, params["progress_file"])
-    return receive.judge(params["path"], store, params["site"], trust, params["allow_older"], params["beside"], params["full"], progress.advance)
+    return receive.judge(params["path"], store, params["site"], _trust(params), params["allow_older"], params["beside"], params["full"], progress.advance)
 
 
 def _ask(params, store, held, missing):

@@ -28,11 +28,16 @@ print(fields["ID"] + "-" + fields.get("VERSION_ID", ""), "%d.%d" % sys.version_i
 class Sender:
     """A builder with a key, and the file that trusts it."""
 
-    def __init__(self, folder: Path, namespace: str = "azure-ai-control") -> None:
+    def __init__(self, folder: Path, namespace: str = "azure-ai-control", who: str = "builder@hq") -> None:
         folder.mkdir(parents=True)
         self.folder, self.key, self.signers = folder, folder / "key", folder / "allowed_signers"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(self.key)], check=True)
-        self.signers.write_text(f'builder@hq namespaces="{namespace}" {(folder / "key.pub").read_text()}')
+        self.signers.write_text(f'{who} namespaces="{namespace}" {(folder / "key.pub").read_text()}')
+
+    def sign(self, kit: Path, name: str, namespace: str = "azure-ai-control") -> None:
+        """As docs/trust.md tells an officer to."""
+        with open(kit / "control.json", "rb") as data, open(kit / f"control.json.{name}.sig", "wb") as signature:
+            subprocess.run(["ssh-keygen", "-Y", "sign", "-q", "-f", str(self.key), "-n", namespace], check=True, stdin=data, stdout=signature)
 
 
 def target() -> control.Target:

@@ -97,6 +97,26 @@ def test_what_no_trusted_builder_signed_is_refused(tmp_path: Path, sender: kits.
     assert ("missing or no regular file" if change == "unsigned" else "not signed by a builder that") in done.stderr
 
 
+def test_as_many_as_the_site_requires_must_have_signed(tmp_path: Path, sender: kits.Sender, prefix: Path) -> None:
+    kit, officer = kits.small(tmp_path / "one", sender), kits.Sender(tmp_path / "officer", who="officer@anna")
+    with sender.signers.open("a") as trusted:
+        trusted.write(officer.signers.read_text() + officer.signers.read_text().replace("anna", "bert"))
+    alone = install(kit, sender, prefix, "--signatures", "2")
+    assert alone.returncode == 1 and "signed by builder@hq: 1 of the 2 signatures required" in alone.stderr and not prefix.exists()
+    sender.sign(kit, "again")
+    officer.sign(kit, "anna", "azure-ai-bundle")
+    assert "1 of the 2" in install(kit, sender, prefix, "--signatures", "2").stderr, "the builder twice, and an officer for something else"
+    officer.sign(kit, "anna")
+    officer.sign(kit, "bert")
+    assert "signed by builder@hq officer@anna: 2 of the 3" in install(kit, sender, prefix, "--signatures", "3").stderr, "one key under two names"
+    revoked = install(kit, sender, prefix, "--signatures", "2", "--revoked", str(officer.folder / "key.pub"))
+    assert revoked.returncode == 1 and "1 of the 2" in revoked.stderr
+    done = install(kit, sender, prefix, "--signatures", "2")
+    assert done.returncode == 0 and "signed by builder@hq, officer@anna\n" in done.stdout and toy(prefix) == "toy 1.0", done.stderr
+    for number in ("0", "two", "", "10"):
+        assert "not a number from 1 to 9" in install(kit, sender, prefix, "--signatures", number).stderr
+
+
 def test_the_program_itself_is_checked(tmp_path: Path, sender: kits.Sender, prefix: Path) -> None:
     kit = kits.small(tmp_path / "one", sender)
     size = (kits.INSTALLER / "install.py").stat().st_size

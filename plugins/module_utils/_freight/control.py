@@ -147,13 +147,14 @@ def read(folder: str) -> Record | None:
     return t.cast(Record, value) if known else None
 
 
-def command(signer: str, signers: str = "~/allowed_signers") -> str:
+def command(signer: str, signers: str = "~/allowed_signers", options: tuple[str, ...] = ()) -> str:
     """The one line to type at the control node: signature, install.sh's own hash, then install.sh.
 
     :param signers: path of the signers file there; a medium may be read-only
+    :param options: further arguments of install.sh, quoted
     """
     verify = f"ssh-keygen -Y verify -f {signers} -I {signer} -n {NAMESPACE} -s {NAME}{SUFFIX} < {NAME}"
-    return f'{verify} && grep -q "$(sha256sum < install.sh | cut -c1-64)" {NAME} && sh install.sh --signers {signers}'
+    return f'{verify} && grep -q "$(sha256sum < install.sh | cut -c1-64)" {NAME} && sh install.sh --signers {" ".join((signers, *options))}'
 
 
 def label(made: Record, signer: str) -> str:

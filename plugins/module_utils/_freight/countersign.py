@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signatures of further officers below a bundle's manifest: ``bundle.json.<name>.sig`` beside the builder's own.
+"""Signatures of further officers below a manifest: ``bundle.json.<name>.sig`` and ``control.json.<name>.sig`` beside the builder's own.
 
 This file is private to the collection.
 """
@@ -15,16 +15,19 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, signed_by, verify_bytes
 
 MAX_FILES = 16
-_NAME = re.compile(r"bundle\.json\.[a-z0-9][a-z0-9-]{0,31}\.sig")
+_NAME = re.compile(r"(bundle\.json|control\.json)\.[a-z0-9][a-z0-9-]{0,31}\.sig")
 
 
-def is_name(name: str) -> bool:
-    """Whether a file of that name beside ``bundle.json`` is a countersignature."""
-    return _NAME.fullmatch(name) is not None
+def is_name(name: str, manifest: str = "") -> bool:
+    """Whether a file of that name is a countersignature: of any manifest, or of that one."""
+    found = _NAME.fullmatch(name)
+    return found is not None and manifest in ("", found.group(1))
 
 
-def check(folder: str, data: bytes, namespace: str, trust: Trust, first: str, what: str) -> list[str]:
+def check(manifest: str, data: bytes, namespace: str, trust: Trust, first: str, what: str) -> list[str]:
     """The principals that signed ``data``, the builder ``first``; no further one is looked at when one signature is enough.
+
+    :param manifest: path of the file that holds ``data``; the signatures lie beside it
 
     Counted are principals with a key of their own each: one officer under two names is one officer.
 
@@ -32,9 +35,10 @@ def check(folder: str, data: bytes, namespace: str, trust: Trust, first: str, wh
     """
     if trust.signatures <= 1:
         return [first]
-    signed = {first: signed_by(data, os.path.join(folder, "bundle.json" + SUFFIX), namespace)}
+    folder, own = os.path.split(manifest)
+    signed = {first: signed_by(data, manifest + SUFFIX, namespace)}
     reasons = []
-    for name in sorted(entry for entry in os.listdir(folder) if is_name(entry))[:MAX_FILES]:
+    for name in sorted(entry for entry in os.listdir(folder) if is_name(entry, own))[:MAX_FILES]:
         path = os.path.join(folder, name)
         try:
             principal = verify_bytes(data, path, namespace, trust, name)
@@ -48,5 +52,5 @@ def check(folder: str, data: bytes, namespace: str, trust: Trust, first: str, wh
             signed[principal] = key
     if len(signed) < trust.signatures:
         why = f"signed by {', '.join(signed)}: {len(signed)} of the {trust.signatures} signatures required" + "".join(f" ({reason})" for reason in reasons)
-        raise TrustError(what, why, "have another officer sign bundle.json, see docs/trust.md")
+        raise TrustError(what, why, f"have another officer sign {own}, see docs/trust.md")
     return list(signed)

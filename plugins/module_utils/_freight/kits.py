@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A control kit that travels in a bundle's folder or on a part: three files at fixed names, and its files among the blobs.
+"""A control kit that travels in a bundle's folder or on a part: files at fixed names, and its files among the blobs.
 
 It has a signature of its own, so it is judged apart from ``bundle.json``, and before a byte of it is parsed.
 The normative description is docs/control-kit.md. This file is private to the collection.
@@ -14,14 +14,13 @@ import re
 import shlex
 import sys
 import typing as t
-from dataclasses import replace
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import atomic_file, open_regular, read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, verify_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, countersign, shape
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS
 
 FILES = (control.NAME, control.NAME + SUFFIX, "install.sh")
@@ -65,6 +64,11 @@ class Found(t.NamedTuple):
 
 
 NONE = Found()
+
+
+def is_name(name: str) -> bool:
+    """Whether a file of that name belongs to a kit: those above, and further signatures of its manifest."""
+    return name in FILES or countersign.is_name(name, control.NAME)
 
 
 def look(path: str, trust: Trust) -> Found:
@@ -141,16 +145,18 @@ def _link(source: str, target: str, entry: Record) -> None:
                 raise IntegrityError(f"{entry['filename']} of the {WHAT}", f"damaged at {source}", "remove the kit's folder and run again") from None
 
 
-def news(path: str, found: Found, signers: str) -> Record:
+def news(path: str, found: Found, trust: Trust) -> Record:
     """What a site is told of the kit that came: {version, in_use, newer, command}; empty where none came.
 
-    :param signers: the signers file of the line to type
+    :param trust: gives the signers file and the number of signatures for the line to type
     """
     if not found.record:
         return {}
     used = control.read(sys.prefix)  # an installed kit is a Python environment with its manifest in it
     newer = used is None or (found.record["id"] != used["id"] and found.record["created"] > used["created"])
-    command = f"cd {shlex.quote(path)} && {control.command(found.signer, shlex.quote(signers))}"
+    options = ("--revoked", shlex.quote(trust.revoked_keys)) if trust.revoked_keys else ()
+    options += ("--signatures", str(trust.signatures)) if trust.signatures > 1 else ()
+    command = f"cd {shlex.quote(path)} && {control.command(found.signer, shlex.quote(trust.allowed_signers), options)}"
     return {"version": found.record["version"], "in_use": used["version"] if used else "", "newer": newer, "command": command}
 
 
@@ -160,7 +166,9 @@ def _judged(path: str, trust: Trust) -> tuple[Record, str]:
         raise IntegrityError(WHAT, f"{' and '.join(missing)} missing", "copy it from the medium again")
     manifest = os.path.join(path, control.NAME)
     data = read_regular(manifest, control.MAX_MANIFEST)
-    signer = verify_bytes(data, manifest + SUFFIX, control.NAMESPACE, replace(trust, signatures=1), f"{WHAT} in {path}", role="builder")
+    what = f"{WHAT} in {path}"
+    signer = verify_bytes(data, manifest + SUFFIX, control.NAMESPACE, trust, what, role="builder")
+    countersign.check(manifest, data, control.NAMESPACE, trust, signer, what)
     record = parse(data, WHAT, control.MAX_MANIFEST)
     if isinstance(record, dict) and isinstance(record.get("format"), int) and record["format"] > control.FORMAT:
         raise InputError(WHAT, f"has format {record['format']}, this collection reads {control.FORMAT}", "install it first: docs/control-kit.md")

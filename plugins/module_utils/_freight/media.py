@@ -79,7 +79,7 @@ def source(path: str, key: str, store: Store | None = None, with_kit: bool = Tru
     wanted = {blob["digest"]: blob["size"] for blob in manifest["blobs"] if blob.get("carried", True)} | kit.sizes
     paths = {digest: _where(path, store, digest, size) for digest, size in wanted.items()}
     missing = [f"blob {digest} is missing or cut short" for digest, found in paths.items() if not found]
-    names = [name for name in sorted(os.listdir(path)) if parts_shape.is_fixed(name) and (kit.record or name not in kits.FILES)]
+    names = [name for name in sorted(os.listdir(path)) if parts_shape.is_fixed(name) and (kit.record or not kits.is_name(name))]
     files = {name: read_regular(os.path.join(path, name), parts_shape.MAX_FIXED) for name in names}
     missing += [f"{name} is missing" for name in verify.NEEDED if name not in files]
     if missing:

@@ -14,10 +14,11 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, parts, shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, kits, parts, shape
 
-# What a bundle has at fixed names; every part carries them. The first four must be among them.
-FIXED = ("bundle.json", "bundle.json.sig", "index.json", "oci-layout", "control.json", "control.json.sig", "install.sh")
+# What a bundle has at fixed names; every part carries them.
+NEEDED = ("bundle.json", "bundle.json.sig", "index.json", "oci-layout")
+FIXED = NEEDED + kits.FILES
 MAX_FIXED = 64 * 1024 * 1024
 _FILE = re.compile(r"blobs/(?:[0-9]{3}/[0-9a-f]{32}(?:\.[0-9]{3,6})?|sha256/[0-9a-f]{64})")
 

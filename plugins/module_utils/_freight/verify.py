@@ -19,14 +19,14 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems, TrustError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, verify_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, kits, registry, shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, kits, parts_shape, registry, shape
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT
 
-NAME = "bundle.json"
+NAME = parts_shape.NEEDED[0]
 NAMESPACE = "azure-ai-bundle"
-NEEDED = (NAME, NAME + SUFFIX, "oci-layout", "index.json")
+NEEDED = parts_shape.NEEDED
 ALLOWED = NEEDED + kits.FILES  # the control kit verifies by itself
 WORKERS = 2  # hashing lets go of the interpreter: two threads keep two cores busy
 
@@ -45,7 +45,7 @@ def open_manifest(path: str, trust: Trust) -> tuple[dict[str, t.Any], str]:
         raise MissingError(what, "no such folder", "name the folder that holds bundle.json")
     data = read_regular(os.path.join(path, NAME), MAX_BYTES)
     signer = verify_bytes(data, os.path.join(path, NAME + SUFFIX), NAMESPACE, trust, what, role="builder")
-    signers = countersign.check(path, data, NAMESPACE, trust, signer, what)
+    signers = countersign.check(os.path.join(path, NAME), data, NAMESPACE, trust, signer, what)
     manifest = parse(data, what)
     if isinstance(manifest, dict) and isinstance(manifest.get("format"), int) and manifest["format"] > _manifest.FORMAT:
         raise InputError(what, f"has format {manifest['format']}, this collection reads {_manifest.FORMAT}", "install a newer airgap.azure_ai first")

@@ -11,11 +11,12 @@ export LC_ALL
 
 usage() {
     cat <<'END'
-usage: sh install.sh --signers FILE [--revoked FILE] [--prefix FOLDER] [--check] [--no-packages] [--allow-older]
+usage: sh install.sh --signers FILE [--revoked FILE] [--signatures N] [--prefix FOLDER] [--check] [--no-packages] [--allow-older]
        sh install.sh --rollback [--prefix FOLDER]
 
   --signers FILE    allowed-signers file with the builder's key; nothing is installed that it did not sign
   --revoked FILE    keys that are not trusted any more
+  --signatures N    how many must have signed, the builder among them, each with a key of its own; default 1
   --prefix FOLDER   where to install; default /opt/azure-ai for root, needed for everyone else
   --check           verify everything and tell what would be done
   --no-packages     leave the operating system's packages alone
@@ -29,14 +30,15 @@ die() {
     exit 1
 }
 
-signers='' revoked='' prefix='' flags=''
+signers='' revoked='' signatures=1 prefix='''' flags=''
 while [ $# -gt 0 ]; do
     case $1 in
-    --signers | --revoked | --prefix)
+    --signers | --revoked | --signatures | --prefix)
         [ $# -gt 1 ] || die "$1 needs a value"
         case $1 in
         --signers) signers=$2 ;;
         --revoked) revoked=$2 ;;
+        --signatures) signatures=$2 ;;
         *) prefix=$2 ;;
         esac
         shift 2
@@ -74,6 +76,10 @@ esac
 [ -n "$signers" ] || die "--signers is missing: nothing unsigned is installed; name the allowed-signers file"
 [ -f "$signers" ] || die "$signers: no such file; it holds the builder's key, compared by fingerprint over the telephone"
 [ -z "$revoked" ] || [ -f "$revoked" ] || die "$revoked: no such file; nothing is accepted without it"
+case $signatures in
+[1-9]) ;;
+*) die "--signatures $signatures: not a number from 1 to 9" ;;
+esac
 command -v ssh-keygen >/dev/null || die "ssh-keygen: not installed; install the package openssh-client from the release's medium first"
 for name in control.json control.json.sig; do
     if [ ! -f "$here/$name" ] || [ -L "$here/$name" ]; then
@@ -85,27 +91,48 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-cp "$here/control.json" "$here/control.json.sig" "$work/"
-
-verified=''
-for principal in $(ssh-keygen -Y find-principals -s "$work/control.json.sig" -f "$signers" 2>/dev/null | tr ',' ' '); do
-    case $principal in
-    builder@*)
-        set -- -Y verify -f "$signers" -I "$principal" -n azure-ai-control -s "$work/control.json.sig"
-        [ -z "$revoked" ] || set -- "$@" -r "$revoked"
-        if ssh-keygen "$@" <"$work/control.json" >/dev/null 2>"$work/said"; then
-            verified=$principal
-            break
-        fi
-        ;;
-    esac
+cp "$here/control.json" "$work/"
+for name in "$here/control.json.sig" "$here"/control.json.*.sig; do
+    [ ! -f "$name" ] || [ -L "$name" ] || cp "$name" "$work/"
 done
-if [ -z "$verified" ]; then
+
+# Tells who signed control.json by the signature file $1 and with which key, where that is one who is trusted and whose name is like $2.
+signer() {
+    for principal in $(ssh-keygen -Y find-principals -s "$1" -f "$signers" 2>/dev/null | tr ',' ' '); do
+        # shellcheck disable=SC2254 # a pattern
+        case $principal in
+        $2)
+            if said=$(ssh-keygen -Y verify -f "$signers" -I "$principal" -n azure-ai-control -s "$1" ${revoked:+-r "$revoked"} \
+                <"$work/control.json" 2>"$work/said"); then
+                printf '%s %s\n' "$principal" "${said##* }"
+                return
+            fi
+            ;;
+        esac
+    done
+    return 1
+}
+
+if ! first=$(signer "$work/control.json.sig" 'builder@*'); then
     [ ! -s "$work/said" ] || tail -n 1 "$work/said" >&2
     die "control.json: not signed by a builder that $signers trusts for azure-ai-control, or altered, expired or revoked;" \
         "look at this machine's clock ($(date -u +%Y-%m-%d)), then ask the sender"
 fi
-printf 'signed by %s\n' "$verified"
+names=${first% *} keys=${first#* } count=1
+for name in "$work"/control.json.*.sig; do
+    if [ "$count" -ge "$signatures" ] || [ ! -f "$name" ]; then
+        break
+    fi
+    next=$(signer "$name" '*') || continue
+    # One officer under two names, or with two keys, is one officer.
+    case " $names $keys " in
+    *" ${next% *} "* | *" ${next#* } "*) continue ;;
+    esac
+    names="$names ${next% *}" keys="$keys ${next#* }" count=$((count + 1))
+done
+[ "$count" -ge "$signatures" ] || die "control.json: signed by $names: $count of the $signatures signatures required;" \
+    "have another officer sign control.json for azure-ai-control, see docs/trust.md"
+printf 'signed by %s\n' "$(printf %s "$names" | sed 's/ /, /g')"
 
 # The program that does the rest is a file of the kit as well.
 cat >"$work/find.py" <<'END'

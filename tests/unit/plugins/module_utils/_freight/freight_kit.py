@@ -163,6 +163,20 @@ class Keys(t.NamedTuple):
     def trust(self) -> Trust:
         return Trust(self.signers)
 
+    def officer(self, folder: Path, spaces: str) -> str:
+        """A key of officer@hq, whom the file trusts for these namespaces."""
+        key = folder / "officer"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)], check=True)
+        with open(self.signers, "a", encoding="utf-8") as stream:
+            stream.write(f'officer@hq namespaces="{spaces}" {Path(f"{key}.pub").read_text().strip()}\n')
+        return str(key)
+
+    @staticmethod
+    def countersign(path: Path, key: str, space: str) -> None:
+        """As docs/trust.md tells an officer to."""
+        with open(path, "rb") as data, open(f"{path}.officer.sig", "wb") as signature:
+            subprocess.run(["ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", space], check=True, stdin=data, stdout=signature)
+
 
 def make_keys(folder: Path) -> Keys:
     folder.mkdir(exist_ok=True)

@@ -87,9 +87,19 @@ def test_a_countersignature_is_of_these_very_bytes(office: Office, made: Path, s
     assert "1 of the 2" in office.problems(other, 2)[0]
 
 
-@pytest.mark.parametrize(("name", "good"), [("bundle.json.anna.sig", True), ("bundle.json..sig", False), ("bundle.json.A.sig", False), ("x.sig", False)])
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [
+        ("control.json.anna.sig", True),
+        ("index.json.anna.sig", False),
+        ("bundle.json.anna.sig", True),
+        ("bundle.json..sig", False),
+        ("bundle.json.A.sig", False),
+        ("x.sig", False),
+    ],
+)
 def test_names(name: str, good: bool) -> None:
-    assert countersign.is_name(name) is good
+    assert countersign.is_name(name) is good and not countersign.is_name(name, "index.json")
 
 
 def test_a_revoked_officer_does_not_count(office: Office, made: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,18 @@ def test_a_revoked_key_signs_no_kit(tmp_path: Path, keys: kit.Keys, made: Path) 
     assert "signed by a revoked key" in kits.look(str(made), Trust(keys.signers, keys.builder + ".pub")).problem
 
 
+def test_as_many_officers_as_a_site_requires_must_have_signed_the_kit_too(tmp_path: Path, keys: kit.Keys, made: Path) -> None:
+    two = replace(keys.trust, signatures=2)
+    assert "control.json" in kits.look(str(made), two).problem and "1 of the 2 signatures required" in kits.look(str(made), two).problem
+    officer = keys.officer(tmp_path, "azure-ai-bundle,azure-ai-control")
+    keys.countersign(made / "bundle.json", officer, "azure-ai-bundle")
+    assert "1 of the 2 signatures required" in kits.look(str(made), two).problem, "the bundle's countersignature is none of the kit"
+    keys.countersign(made / "control.json", officer, "azure-ai-control")
+    assert kits.look(str(made), two).problem == "" and verify.verify(str(made), two)[2] == [] == problems(made, keys)
+    told = kits.news(str(made), kits.look(str(made), two), Trust("keys/signers", "keys/revoked list", signatures=2))
+    assert told["command"].endswith("sh install.sh --signers keys/signers --revoked 'keys/revoked list' --signatures 2")
+
+
 def test_a_newer_kit_is_a_reason_and_keeps_the_sequence(tmp_path: Path, store: Store, keys: kit.Keys, tools: Path) -> None:
     bundles = Bundles(str(tmp_path / "bundles"), store)
     folder = bundles.build(kit.compose(store), keys.builder)
@@ -154,14 +167,14 @@ def test_a_site_that_builds_on_a_bundle_with_this_kit_has_it(tmp_path: Path, sto
 
 def test_news_say_what_is_in_use(tmp_path: Path, keys: kit.Keys, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, used = kits.look(str(made), keys.trust), tmp_path / "used"
-    assert kits.news(str(made), kits.NONE, "keys/allowed_signers") == {}
+    assert kits.news(str(made), kits.NONE, Trust("keys/allowed_signers")) == {}
     monkeypatch.setattr(sys, "prefix", str(used))
-    told = kits.news("/in box", found, "keys/allowed_signers")
+    told = kits.news("/in box", found, Trust("keys/allowed_signers"))
     assert (told["in_use"], told["newer"]) == ("", True) and told["command"].startswith(
         "cd '/in box' && ssh-keygen -Y verify -f keys/allowed_signers -I builder@hq "
     )
     for version, created, newer in (("0.9", "2025-01-01T00:00:00Z", True), ("2.0", "2027-01-01T00:00:00Z", False), ("1.0", "2025-01-01T00:00:00Z", False)):
         used.mkdir(exist_ok=True)
         (used / "control.json").write_bytes(pretty(tool_kit.manifest(Store(str(tmp_path / "s")).create(), version, created)))
-        told = kits.news(str(made), found, "keys/allowed_signers")
+        told = kits.news(str(made), found, Trust("keys/allowed_signers"))
         assert (told["in_use"][:3], told["newer"]) == (version, newer)

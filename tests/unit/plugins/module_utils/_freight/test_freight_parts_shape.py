@@ -22,7 +22,7 @@ MANIFEST = {"id": str(Digest.of(b"bundle")), "site": "plant-7", "sequence": 12}
 
 def listed() -> dict[str, t.Any]:
     """A list of three parts; one blob is cut."""
-    fixed = [{"file": name, "digest": str(Digest.of(name.encode())), "size": 9} for name in (*parts_shape.FIXED[:4], "bundle.json.officer.sig")]
+    fixed = [{"file": name, "digest": str(Digest.of(name.encode())), "size": 9} for name in (*parts_shape.NEEDED, "bundle.json.officer.sig")]
     blobs = [(Digest.of(bytes([number])), size) for number, size in enumerate((900, 400, 1500))]
     value = parts.document(MANIFEST, 5000, fixed, parts.plan(blobs, 1000, 10, 500))
     return parts.fill(value, {parts.place(piece): str(Digest.of(b"c")) for part in value["parts"] for piece in part["pieces"]})
