@@ -110,8 +110,8 @@ host:
     gpus: {description: 'Count of NVIDIA devices, and whether the engine has a runtime for them.', type: dict, returned: always}
     deployed:
       description:
-        - For each container current, previous, releases, source, proven (the spec that last worked), former (release to go back to), rollback and
-          output (V(empty), V(used), or the folder that it is a link to).
+        - For each container current, previous, releases, source, proven (the spec that last worked), after (the containers that it needed then),
+          former (release to go back to), rollback and output (V(empty), V(used), or the folder that it is a link to).
       type: dict
       returned: always
     lock: {description: 'Who changes the host now, as who, since, node and run; null when nobody does.', type: dict, returned: always}

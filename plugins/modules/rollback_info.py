@@ -52,8 +52,8 @@ EXAMPLES = r"""
 RETURN = r"""
 steps:
   description: >-
-    What to run, as items of C(switch) in the plan of M(airgap.azure_ai.rollout_plan), each with C(back) (V(manual) or V(automatic)),
-    C(left) and C(previous) for M(airgap.azure_ai.release) besides.
+    What to run, as items of C(switch) in the plan of M(airgap.azure_ai.rollout_plan) and in the same order, a container behind those that it needs;
+    each with C(back) (V(manual) or V(automatic)), C(left) and C(previous) for M(airgap.azure_ai.release) besides.
   returned: success
   type: list
   elements: dict

@@ -12,7 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, proof, releases
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, links, proof, releases
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.checks import license_days
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL
 
@@ -21,7 +21,7 @@ Found = t.Mapping[str, t.Any]
 
 
 def survey(root: str, names: t.Sequence[str], failed: t.Mapping[str, str], held: Found, now: str) -> Json:
-    """{steps, problems, lines} of a rollback.
+    """{steps, problems, lines} of a rollback, steps and lines in the order in which a rollout would go: what others need stops last and starts first.
 
     :param names: containers; none for all that have something to go back to
     :param failed: hash of the spec that failed just now, by container: an automatic rollback
@@ -30,20 +30,24 @@ def survey(root: str, names: t.Sequence[str], failed: t.Mapping[str, str], held:
     """
     known = deployed.containers(root)
     wanted = list(names) or [name for name, found in known.items() if found["former"] or (found["rollback"] or {}).get("kind") == proof.MANUAL]
-    result: Json = {"steps": [], "problems": [], "lines": []}
+    steps: dict[str, t.Optional[Json]] = dict.fromkeys(known)
+    lines: dict[str, str] = {}
+    problems = []
     for name in wanted:
         if name not in known:
-            result["lines"].append(f"container {name}: not on this host")
+            lines[name] = f"container {name}: not on this host"
             continue
         try:
-            found, line = step(root, name, failed.get(name), held, now)
+            steps[name], line = step(root, name, failed.get(name), held, now)
         except AirgapError as exc:
-            result["problems"].append(str(exc))
+            problems.append(str(exc))
             continue
-        result["lines"].append(f"container {name}: {line}")
-        if found is not None:
-            result["steps"].append(found)
-    return result
+        lines[name] = f"container {name}: {line}"
+    # Of one that goes back what counts is what it will need then; neither inventory nor store is asked.
+    after = {name: (steps[name] or found).get("after", ()) for name, found in known.items()}
+    running = {item["name"] for item in held["containers"] if item["state"] == "running"}
+    order = links.ordered(list({**known, **lines}), after)
+    return {"steps": links.sequence(steps, after, running), "problems": problems, "lines": [lines[name] for name in order if name in lines]}
 
 
 def step(root: str, name: str, failed: t.Optional[str], held: Found, now: str) -> tuple[t.Optional[Json], str]:

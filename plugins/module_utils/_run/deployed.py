@@ -28,11 +28,12 @@ _MAX_JSON = 1024 * 1024
 
 
 def containers(root: str) -> dict[str, dict[str, t.Any]]:
-    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven, former, rollback, output}.
+    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven, after, former,
+    rollback, output}.
 
-    ``proven`` is the hash of the spec with which the container last proved that it works, or None. ``former`` is the release that
-    a rollback would go back to, ``rollback`` one that still stands, {kind, to, left, since}, or None. ``output`` is ``empty``, ``used``,
-    the folder that it is a link to, or None.
+    ``proven`` is the hash of the spec with which the container last proved that it works, or None, ``after`` the containers that it
+    needed then. ``former`` is the release that a rollback would go back to, ``rollback`` one that still stands, {kind, to, left, since}, or None.
+    ``output`` is ``empty``, ``used``, the folder that it is a link to, or None.
     """
     base = os.path.join(root, "containers")
     return {name: _container(os.path.join(base, name)) for name in _folders(base)}
@@ -125,13 +126,15 @@ def _container(folder: str) -> dict[str, t.Any]:
     for name in _folders(os.path.join(folder, "releases")):
         path = os.path.join(folder, "releases", name)
         releases[name] = {**_json(os.path.join(path, RELEASE_FILE)), "complete": is_complete(path)}
-    back, former = record(folder, BACK_FILE), record(folder, FORMER_FILE).get("release")
+    back, former, proven = record(folder, BACK_FILE), record(folder, FORMER_FILE).get("release"), record(folder, PROVEN_FILE)
+    run = proven.get("run")
     return {
         "current": link(folder, "current"),
         "previous": link(folder, "previous"),
         "releases": releases,
         "source": _json(os.path.join(folder, SOURCE_FILE)) or None,
-        "proven": record(folder, PROVEN_FILE).get("spec") if back.get("done", True) else None,
+        "proven": proven.get("spec") if back.get("done", True) else None,
+        "after": list(run.get("after") or ()) if isinstance(run, dict) else [],
         "former": former if isinstance(former, str) else None,
         "rollback": back or None,
         "output": output(folder),

@@ -16,6 +16,8 @@ NETWORK = "azure-ai"
 
 Declaration = dict[str, t.Any]
 Raw = t.Mapping[str, t.Any]
+Step = dict[str, t.Any]
+TOLD = ("container", "service", "url", "metered")  # what stopping a container, and reading it before, takes
 
 
 def options_of(entry: Raw) -> set[str]:
@@ -86,6 +88,24 @@ def stopping(order: t.Sequence[str], after: t.Mapping[str, t.Collection[str]], r
         stopped.update(stops)
         result[name] = (stops, [other for other in order[place + 1 :] if other in stopped])
     return result
+
+
+def sequence(steps: t.Mapping[str, t.Optional[Step]], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str]) -> list[Step]:
+    """The steps that start containers anew, forward or back, each behind those that it needs.
+
+    Each gets ``stops`` (what runs and needs it is stopped before it), ``stopped`` (it is such a one itself) and ``waiting`` (those that are stopped
+    by then and have their own turn later: where this one fails, they are started again as they were).
+
+    :param steps: by the name of every container that is looked at; None where it is left alone
+    """
+    found = {name: step for name in ordered(list(steps), after) for step in [steps[name]] if step is not None}
+    places = stopping(list(found), after, running)
+    stopped = {name for stops, _waiting in places.values() for name in stops}
+    for name, step in found.items():
+        stops, waiting = places[name]
+        told = [{key: found[other][key] for key in TOLD if key in found[other]} for other in stops]
+        step.update(stops=told, waiting=waiting, stopped=name in stopped)
+    return list(found.values())
 
 
 def _target(item: Declaration, need: Raw, found: t.Sequence[Declaration], unsure: t.Collection[str]) -> tuple[t.Optional[Declaration], t.Optional[str]]:

@@ -134,22 +134,12 @@ def release_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
 
 
 def switches(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
-    """Containers to start anew, each behind those that it needs; what runs and needs one that stops is stopped before it (``stops``).
-
-    ``waiting`` names those that are stopped by then and have their own turn later: where this one fails, they are started again as they were.
-    """
+    """Containers to start anew, in the order of ``links.sequence``."""
     steps = {item["declaration"]["name"]: switch_step(have, want, item) for item in ready}
     after = {item["declaration"]["name"]: item["declaration"]["after"] for item in ready}
-    found = {name: step for name in links.ordered(list(steps), after) for step in [steps[name]] if step is not None}
-    adopting = {name for name, step in found.items() if step["adopt"] is not None}  # whoever runs there was started by hand, and is read first
+    adopting = {name for name, step in steps.items() if step and step["adopt"] is not None}  # whoever runs there was started by hand, and is read first
     running = {each["name"] for each in have["containers"] if each["state"] == "running"} - adopting
-    places = links.stopping(list(found), after, running)
-    stopped = {name for stops, _waiting in places.values() for name in stops}
-    for name, step in found.items():
-        stops, waiting = places[name]
-        parts = ("container", "service", "url", "metered")
-        step.update(stops=[{key: found[other][key] for key in parts} for other in stops], waiting=waiting, stopped=name in stopped)
-    return list(found.values())
+    return links.sequence(steps, after, running)
 
 
 def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
@@ -180,6 +170,7 @@ def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
         "config": value["config"],
         "folders": writable(value, want["root"]),
         "metered": declaration["metered"],
+        "after": list(declaration["after"]),
         **answers(item),
     }
 

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a container ran when it proved itself, kept beside its releases, so that a rollback can run it so again.
 
-    proven.json    what proved itself last: {spec, release, since, previous, run}; ``run`` is all that starting it needs
+    proven.json    what proved itself last: {spec, release, since, previous, run}; ``run`` is all that starting it needs,
+                   and in ``after`` the containers that it needs itself
     former.json    what had proved itself before that
     rollback.json  a rollback that still stands: {kind: manual | automatic, to, left, since, done}; ``to`` and each of ``left`` are {release, spec},
                    ``done`` is whether the container proved itself after it
@@ -27,7 +28,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deploy
 Json = dict[str, t.Any]
 Item = t.Mapping[str, t.Any]
 MANUAL, AUTOMATIC = "manual", "automatic"
-RUN = ("container", "service", "release", "docker_container", "compose", "config", "folders", "url", "health", "smoke", "metered")
+RUN = ("container", "service", "release", "docker_container", "compose", "config", "folders", "url", "health", "smoke", "metered", "after")
 _SPEC = LABEL_PREFIX + "spec"
 _MODE = 0o600  # the environment of a container is nobody else's business
 

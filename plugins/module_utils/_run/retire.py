@@ -56,7 +56,9 @@ def plan(have: Have, want: Want) -> Plan:
         engine (whether Docker goes as well)
     """
     ours = {item["name"]: item for item in have["containers"] if item["ours"]}
-    known = sorted(set(ours) | set(have["folders"]))
+    names = sorted(set(ours) | set(have["folders"]))
+    needs = {name: found.get("after", ()) for name, found in have["deployed"].items()}
+    known = links.ordered(names, {name: links.needing(name, needs) for name in names})  # what others need stops last
     chosen = [name for name in known if not want["containers"] or name in want["containers"]]
     left = [name for name in known if name not in chosen and _alive(have, ours, name)]
     steps = [_step(have, ours.get(name), name, want["output"]) for name in chosen]

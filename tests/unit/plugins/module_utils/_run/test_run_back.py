@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import typing as t
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import back
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import back, links
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, release
 
 ONE = release(Image(b"one"))
@@ -51,3 +54,65 @@ def test_one_containers_problem_is_not_anothers(tmp_path: Path) -> None:
     found = back.survey(str(tmp_path), [], {}, HELD, "2026-06-01T00:00:00Z")
     assert [step["container"] for step in found["steps"]] == ["good"]
     assert len(found["problems"]) == 1 and "container ended" in found["problems"][0]
+
+
+NAMES = ["a", "b", "c", "d", "e", "f"]
+
+
+def needing(root: Path, name: str, needs: t.Sequence[str], former: bool) -> None:
+    """A container that needs others; of one that cannot go back its own note tells which."""
+    folder = lay(root, name)
+    note = json.loads((folder / "former.json").read_text())
+    note["run"]["after"] = list(needs)
+    (folder / "former.json").unlink()
+    (folder / ("former.json" if former else "proven.json")).write_text(json.dumps(note))
+
+
+def runs(names: t.Collection[str]) -> dict[str, t.Any]:
+    return {**HELD, "containers": [{"name": name, "state": "running", "labels": {}} for name in sorted(names)]}
+
+
+@given(st.permutations(NAMES), st.lists(st.sets(st.sampled_from(NAMES), max_size=3), min_size=6, max_size=6), st.data())
+def test_on_the_way_back_too_what_is_needed_stops_last_and_starts_first(order: list[str], picks: list[set[str]], data: st.DataObject) -> None:
+    """Whatever needs whatever, as long as nothing needs itself, whoever runs and whoever goes back, and whichever of them fails."""
+    after = {name: sorted(picked & set(order[:place])) for place, (name, picked) in enumerate(zip(order, picks))}
+    there, going = (data.draw(st.sets(st.sampled_from(NAMES))) for _each in range(2))
+    named = data.draw(st.permutations(sorted(going)))
+    with tempfile.TemporaryDirectory() as root:
+        for name in NAMES:
+            needing(Path(root), name, after[name], name in going)
+        found = back.survey(root, named, {}, runs(there), "2026-06-01T00:00:00Z")
+    steps = found["steps"]
+    assert {step["container"] for step in steps} == going and len(steps) == len(going)
+    assert [line.split()[1].rstrip(":") for line in found["lines"]] == [step["container"] for step in steps]
+    failing = data.draw(st.sampled_from([None, *going]))
+    running, anew = set(there), set()
+    for step in steps:
+        name = step["container"]
+        for each in step["stops"]:
+            assert not (links.needing(each["container"], after) & running & going - anew), "who needs it stops before it"
+            running.remove(each["container"])
+        assert step["stopped"] == (name in there and name not in running)
+        assert not (links.needing(name, after) & running & going) if name in there else not (links.needing(name, after) & anew)
+        running.discard(name)
+        if name == failing:
+            assert set(step["waiting"]) == there - running - {name}, "nothing is left stopped"
+            assert step["waiting"] == links.ordered(step["waiting"], {each: [on for on in NAMES if each in links.needing(on, after)] for each in NAMES})
+            break
+        assert not {on for on in going if name in links.needing(on, after)} - anew, "what it needs runs again by now"
+        running.add(name)
+        anew.add(name)
+    else:
+        assert running == there | going
+
+
+def test_one_that_stays_hands_on_who_needs_whom(tmp_path: Path) -> None:
+    """The proxy needs what stays, and that needs what goes back with the proxy; in the alphabet they would go the other way round."""
+    for name, needs, former in (("a-proxy", ["custom"], True), ("custom", ["layout"], False), ("layout", [], True)):
+        needing(tmp_path, name, needs, former)
+    found = back.survey(str(tmp_path), [], {}, runs(["a-proxy", "custom", "layout"]), "2026-06-01T00:00:00Z")
+    assert [(step["container"], [each["container"] for each in step["stops"]], step["waiting"]) for step in found["steps"]] == [
+        ("layout", ["a-proxy"], ["a-proxy"]),
+        ("a-proxy", [], []),
+    ]
+    assert [line.split()[1] for line in found["lines"]] == ["layout:", "a-proxy:"]

@@ -306,6 +306,7 @@ def linked(*names: str, **more: t.Any) -> list[dict[str, t.Any]]:
 def test_what_others_need_is_started_first_over_a_network_that_is_made() -> None:
     steps = plan(have(networks=["bridge"]), want(*linked("proxy", "custom", "layout")))
     assert [step["container"] for step in steps["switch"]] == ["layout", "custom", "proxy"]
+    assert [step["after"] for step in steps["switch"]] == [[], ["layout"], ["custom"]], "kept for the way back"
     assert steps["networks"] == ["azure-ai"]
     assert "network azure-ai: make it" in steps["lines"]
     assert steps["switch"][1]["docker_container"]["networks"] == [{"name": "azure-ai"}]

@@ -43,6 +43,16 @@ def test_each_proof_pushes_the_one_before_it_back(tmp_path: Path) -> None:
     assert os.stat(tmp_path / "former.json").st_mode & 0o777 == os.stat(tmp_path / "proven.json").st_mode & 0o777 == 0o600
 
 
+def test_what_it_needed_is_kept_with_how_it_ran(tmp_path: Path) -> None:
+    folder = tmp_path / "containers" / "x"
+    folder.mkdir(parents=True)
+    proof.note(str(folder), run(ONE, after=["layout"]))
+    assert deployed.containers(str(tmp_path))["x"]["after"] == ["layout"]
+    proof.note(str(folder), run(TWO))
+    found, _why = proof.target(str(folder), None)
+    assert found is not None and found["run"]["after"] == ["layout"] and deployed.containers(str(tmp_path))["x"]["after"] == []
+
+
 def test_what_failed_goes_back_to_what_proved_itself_last(tmp_path: Path) -> None:
     folder = str(tmp_path)
     assert proof.target(folder, THREE) == (None, "nothing has proved itself here before, so there is nothing to go back to")

@@ -82,6 +82,12 @@ def test_a_whole_host_leaves_what_others_brought() -> None:
     assert retire.plan({**found, "engine_ours": False}, want(engine=True))["packages"] == []
 
 
+def test_what_others_need_stops_last() -> None:
+    deployed = have()["deployed"]
+    plan = retire.plan(have(deployed={**deployed, "c": {**deployed["c"], "after": ["b"]}, "b": {**deployed["b"], "after": ["a"]}}), want())
+    assert [step["name"] for step in plan["containers"]] == ["c", "b", "a"]
+
+
 @pytest.mark.parametrize("user", [container("b", networks=["azure-ai"]), container("x", ours=False, networks=["azure-ai"])])
 def test_a_network_in_use_stays(user: dict[str, t.Any]) -> None:
     found = have(networks=["azure-ai"], containers=[container("a", networks=["azure-ai"]), user])
