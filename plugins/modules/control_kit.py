@@ -160,7 +160,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, packages, sources, wheels
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, packages, room, sources, wheels
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 COLLECTION = "1.0.0"
@@ -201,6 +201,7 @@ class Kit:
             if self.params["wheel_folder"]:
                 wheels.gather(self.store, self.params["wheel_folder"], lacking)
             else:
+                self._room("wheels", lacking)
                 with self.store.working(f"wheels-{self.target.python}") as folder:
                     progress = Progress("wheels of the control kit", sum(entry["size"] for entry in lacking), self.params["progress_file"])
                     wheels.fetch(self.store, folder, lacking, self.target.python, self.target.arch, self.params["timeout"], progress.advance)
@@ -223,9 +224,13 @@ class Kit:
             records = [packages.record(wanted, *found) for found in apt.wanted()]
             lacking = packages.missing(self.store, records)
             if lacking:
+                self._room("packages", lacking)
                 apt.download()
                 packages.adopt(self.store, apt, lacking)
         return [_entry("package", entry) for entry in records]
+
+    def _room(self, kind, lacking):
+        room.check(f"store {self.store.path}, {kind} of the control kit", self.store.path, sum(entry["size"] for entry in lacking))
 
 
 def _entry(kind, found):

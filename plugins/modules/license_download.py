@@ -17,6 +17,8 @@ description:
   - Runs the online steps that the catalog lists for a service, in the builder's Docker Engine, and keeps what they make as a release
     in the store. A release binds license, models, captured settings, declared files and resource to one image digest.
   - A service whose entry lists no online steps gets a release without license; that needs neither an engine nor a key.
+  - Where the store's disk has no room for declared files and a license, that is told before anything is run. What models take, nobody can
+    tell before they have come; their bytes are held against those free before the first of them is kept.
   - The license is encrypted with Ansible Vault before it is written; the models are streamed into the store.
   - Runs on the builder in the connected zone, without root, by a user who may use the Docker Engine.
   - Keys are given to the container in its environment through the engine's API, and to nothing else. While the container runs, users of
@@ -232,7 +234,7 @@ class LicenseDownload:
         way = f"encrypted again from the vault of {source[0]}" if source else "downloaded" if self.licensed else "bound"
         if check_mode:
             return {"changed": True, "reason": reason, "msg": f"{self.what}: would be {way}: {reason}"}
-        with self.store.create().working("download"):
+        with self.store.create().working("download"), self.licenses.room(files, self.licensed):
             release = self._encrypted_again(*source) if source else self._downloaded() if self.licensed else self._without_license()
         return {"changed": True, "reason": reason, "msg": f"{self.what}: {way}{self._until(release)}: {reason}", "release": release.dump()}
 
@@ -327,7 +329,7 @@ class LicenseDownload:
             user=self.entry.get("user"),
         )
         secrets = [self.params["api_key"], self.params["model_api_key"], *proxy.secrets(self.params["proxy"])]
-        outcome = Download(engine, recipe, self.what, secrets, self.told).run(steps, self._take)
+        outcome = Download(engine, recipe, self.what, secrets, self.told).run(steps, self._take, self.licenses.fits)
         bound = {**self._bound(), "settings": outcome.settings, "license_file": outcome.license_file, "downloaded": self._now()}
         bound["expires"] = online.expiry(bound["downloaded"], self.params["lifetime_days"])
         release = self.licenses.keep(bound, self._encrypted(outcome.license), outcome.files, self._files())

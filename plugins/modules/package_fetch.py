@@ -17,6 +17,7 @@ description:
   - Lets apt work out, with a state of its own, what a host of the named release lacks, and fetches exactly that. The index's signature is
     checked by apt against O(keyring), each package against the hash that the index announces.
   - The packages become the store's whole set for O(os).
+  - Where the store's disk has no room for apt's index (128 MiB), or for the packages that are to come, the bytes needed and free are told before.
   - Runs on the builder in the connected zone, as any user. Nothing of the machine's own apt is changed.
 options:
   store:
@@ -132,6 +133,7 @@ msg:
   type: str
 """
 
+import contextlib
 import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
@@ -139,7 +141,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import debs, holdings, packages, sources
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import debs, holdings, packages, room, sources
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 
@@ -175,7 +177,8 @@ def look(store, apt, wanted, own, update):
 
 
 def bring(store, apt, wanted, own, lacking, progress_file):
-    """Get what the store lacks: one's own files as they are, the others by apt."""
+    """Get what the store lacks: one's own files as they are, the others by apt. All of it must have room before the first comes."""
+    room.check(f"store {store.path}, packages of {wanted.system}", store.path, sum(entry["size"] for entry in lacking))
     paths = {package.record["digest"]: package for package in own}
     fetched = [entry for entry in lacking if entry["digest"] not in paths]
     for entry in lacking:
@@ -194,10 +197,10 @@ def run(params, check_mode):
     store, (wanted, own) = Store(params["store"]), request(params)
     before = [entry for entry in store.holdings()["packages"] if entry["os"] == wanted.system]
     if check_mode:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, _room(f"folder {folder}", folder):
             records, lacking, reason, kept = look(store, packages.Apt(folder, wanted), wanted, own, params["update"])
     else:
-        with store.create().working(f"packages-{wanted.system}") as folder:
+        with store.create().working(f"packages-{wanted.system}") as folder, _room(f"store {store.path}", folder):
             apt = packages.Apt(folder, wanted)
             records, lacking, reason, kept = look(store, apt, wanted, own, params["update"])
             bring(store, apt, wanted, own, lacking, params["progress_file"])
@@ -205,6 +208,14 @@ def run(params, check_mode):
             with store.changing() as held:
                 holdings.set_packages(held, wanted.system, records)
     return {**_told(wanted.system, records, lacking, reason, kept, check_mode), "diff": {"before": _text(before), "after": _text(records)}}
+
+
+@contextlib.contextmanager
+def _room(what, folder):
+    """Room for apt's index, whose size only the mirror knows; a disk that fills up meanwhile is named."""
+    room.check(f"{what}, apt's index", folder, packages.INDEX)
+    with room.told(what):
+        yield
 
 
 def _told(system, records, lacking, reason, kept, check_mode):

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import room
-from ansible_collections.airgap.azure_ai.plugins.modules import bundle_build, bundle_collect, bundle_import, bundle_split, image_fetch
+from ansible_collections.airgap.azure_ai.plugins.modules import bundle_build, bundle_collect, bundle_import, bundle_split, image_fetch, package_fetch
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight.mirror_kit import Mirror
 from tests.integration.engines import build
 
 SMALL, LARGE = "4m", "96m"
@@ -101,7 +102,14 @@ def importing(origin: Path, disk: Disk, keys: kit.Keys) -> tuple[t.Any, Options]
     return bundle_import, {"path": str(path), "store": str(disk.path / "store"), "site": kit.SITE, "allowed_signers": keys.signers}
 
 
-WORK = [fetching, building, splitting, collecting, importing]
+def packaging(origin: Path, disk: Disk, keys: kit.Keys) -> tuple[t.Any, Options]:
+    mirror = Mirror(disk.path.parent / "mirror")
+    mirror.publish({"engine": "helper", "helper": ""}, weight=3_000_000)
+    options = {"mirror": f"file://{mirror.folder}/debian", "keyring": str(mirror.folder / "keyring.gpg")}
+    return package_fetch, {**options, "store": str(disk.path / "store"), "os": "debian-12", "packages": ["engine"]}
+
+
+WORK = [fetching, packaging, building, splitting, collecting, importing]
 
 
 def left(disk: Disk) -> list[str]:

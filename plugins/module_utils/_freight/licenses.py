@@ -10,6 +10,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
@@ -17,6 +18,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, age
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as records
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import room as _room
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import SECRET_MODE, Store
 
 MAX_CIPHERTEXT = 64 * 1024 * 1024  # bytes; Ansible Vault writes hex of hex of at most 16 MiB
@@ -62,6 +64,32 @@ class Licenses:
         if found is None:
             return ["the models" if kind == "model" else "the declared files"]
         return [f"{kind} file {file['path']}" for file in found["files"] if not self._store.has(Digest.parse(file["digest"]), file["size"])]
+
+    @contextlib.contextmanager
+    def room(self, files: t.Sequence[t.Mapping[str, t.Any]], licensed: bool) -> t.Iterator[None]:
+        """See that there is room for declared files and a license before anything is run; a disk that fills up meanwhile is named.
+
+        How much models take, nobody can tell yet: ``fits`` does once they have come.
+        :raises InputError: no room; needed and free bytes are told.
+        """
+        lacking = sum(file["size"] for file in files if not self._store.has(Digest.parse(file["digest"]), file["size"]))
+        _room.check(self._what, self._store.path, lacking + (MAX_CIPHERTEXT if licensed else 0))
+        with _room.told(self._what):
+            yield
+
+    def fits(self, files: t.Sequence[tuple[str, int]]) -> None:
+        """See that model files, as (path, size), have room in the store before the first is kept.
+
+        One that a set here has under the same path and size is most likely the same, and needs room only while it is looked at.
+        :raises InputError: they have not; needed and free bytes are told.
+        """
+        held = {(file["path"], file["size"]) for models in self._store.holdings()["models"] for file in models["files"]}
+        again = max((size for path, size in files if (path, size) in held), default=0)
+        _room.check(f"{self._what}, models", self._store.path, again + sum(size for path, size in files if (path, size) not in held))
+
+    @property
+    def _what(self) -> str:
+        return f"store {self._store.path}"
 
     def read(self, release: Release) -> bytes:
         """The ciphertext of a release's license."""

@@ -29,6 +29,7 @@ REQUESTED = {  # the one place that says what a bare host needs for the roles of
     "debian-13": ("docker.io", "docker-cli", "docker-compose", "rsync", "python3-requests", "iptables", REGISTRY_PACKAGE),
 }
 ARCHITECTURES = ("amd64",)
+INDEX = 128 * 1024 * 1024  # bytes that lists and caches of apt take for one release, with some to spare
 
 Record = dict[str, t.Any]
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
@@ -40,7 +41,7 @@ _REASONS: tuple[tuple[str, type[AirgapError], str, str], ...] = (
     (r"Release file .*(?:expired|not valid yet)", TrustError, "its index is out of date", "look at this machine's clock, then at the mirror"),
     (r"Hash Sum mismatch|unexpected size", IntegrityError, "the mirror is changing or damaged", "run again"),
     (r"unmet dependencies|held broken packages", InputError, "the packages do not go together", "look at packages and status_file"),
-    (r"[Nn]o space left", RemoteError, "no space left on the disk of the store", "make room and run again"),
+    (r"[Nn]o space left|have enough free space", RemoteError, "no space left on the disk of the store", "make room and run again"),
     (
         r"Could not (?:resolve|connect)|Failed to fetch|Connection failed|does not have a Release file",
         RemoteError,

@@ -37,6 +37,8 @@ Begin = t.Callable[[str], t.Callable[[int], object]]
 """Told in words what begins now; returns what is called with each further number of bytes (0 as a sign of life)."""
 Sink = t.Callable[[str, t.BinaryIO, int], str]
 """Takes a model file's path relative to the mount, its stream and size in bytes; returns the digest it is kept under."""
+Survey = t.Callable[[t.Sequence[tuple[str, int]]], object]
+"""Told (path, size) of all model files before the first goes to the sink; raises when they cannot be kept."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Download:
         self._advance: t.Callable[[int], object] = lambda _size: None
         self._holders: dict[str, str] = {}  # of the folders `license` and `models`
 
-    def run(self, steps: t.Sequence[online.Step], sink: Sink) -> Outcome:
+    def run(self, steps: t.Sequence[online.Step], sink: Sink, survey: Survey = lambda _files: None) -> Outcome:
         """Run the steps in order and return what they made.
 
         :raises RemoteError: a step failed; the line says which and why, without secrets.
@@ -134,7 +136,7 @@ class Download:
                 log = self._tried(stack, step, f"step {step.name} ({number} of {len(steps)})")
                 settings.update(online.captured(log, step.capture))
             self._advance = self._begin("keep what came")
-            files = self._models(sink) if any("models" in step.produces for step in steps) else []
+            files = self._models(sink, survey) if any("models" in step.produces for step in steps) else []
             if "models" in self._recipe.mounts and files:
                 online.check_paths(settings, self._recipe.mounts["models"], [file["path"] for file in files])
             name, data = self._license()
@@ -310,7 +312,9 @@ class Download:
             raise RemoteError(self._what, f"{len(found)} files in the license folder ({', '.join(path for path, _data in found)})", "one was expected")
         return named[0]
 
-    def _models(self, sink: Sink) -> list[dict[str, t.Any]]:
+    def _models(self, sink: Sink, survey: Survey) -> list[dict[str, t.Any]]:
+        with self._engine.open_archive(self._holders["models"], self._recipe.mounts["models"]) as tar:
+            survey([(path, member.size) for path, member in _files(tar, self._what)])  # sizes stand between the files: all are read for them
         files = []
         with self._engine.open_archive(self._holders["models"], self._recipe.mounts["models"]) as tar:
             for path, member in _files(tar, self._what):

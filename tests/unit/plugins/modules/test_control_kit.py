@@ -88,6 +88,13 @@ def test_packages_stay_until_an_update(options: dict, capsys: Capture, monkeypat
     assert newer["changed"] and "package rsync 2" in newer["contents"] and newer["version"] != first["version"]
 
 
+def test_room_is_told_beforehand(options: dict, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = []
+    monkeypatch.setattr(control_kit.room, "check", lambda what, _folder, needed: said.append((what.rpartition(", ")[2], needed)))
+    done = kit.run_module(control_kit, capsys, **options)
+    assert not done.get("failed") and [(what, needed > 0) for what, needed in said] == [("packages of the control kit", True)], "its wheels lie in a folder"
+
+
 def test_declared_packages_come_along(options: dict, capsys: Capture) -> None:
     kit.run_module(control_kit, capsys, **options)
     more = kit.run_module(control_kit, capsys, **options, packages=["nginx"])

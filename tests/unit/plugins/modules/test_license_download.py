@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import io
 import json
+import os
+import types
 import typing as t
 from pathlib import Path
 
@@ -16,6 +19,8 @@ import pytest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import room
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.licenses import MAX_CIPHERTEXT
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.download import Outcome
 from ansible_collections.airgap.azure_ai.plugins.modules import license_download
@@ -45,10 +50,11 @@ class FakeDownload:
     def __init__(self, *arguments: object) -> None:
         FakeDownload.made.append(arguments)
 
-    def run(self, _steps: object, sink: t.Callable[..., str]) -> Outcome:
+    def run(self, _steps: object, sink: t.Callable[..., str], survey: t.Callable[..., object]) -> Outcome:
         FakeDownload.runs += 1
         if FakeDownload.refused:
             raise RemoteError("x", "refused")
+        survey([("a/w.bin", 7)])
         digest = sink("a/w.bin", io.BytesIO(b"weights"), 7)
         return Outcome(LICENSE, "license.dat", {"MODELS": "/models/a"}, [{"path": "a/w.bin", "digest": digest, "size": 7}])
 
@@ -207,6 +213,49 @@ def test_a_refusal_leaves_the_store_as_it_was(params: dict[str, t.Any]) -> None:
     assert run(params)["changed"]
 
 
+def free(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """Let every disk have that many bytes free."""
+    state = os.statvfs("/")
+    fields = {name: getattr(state, name) for name in dir(state) if name.startswith("f_")}
+    monkeypatch.setattr(room.os, "statvfs", lambda _folder: types.SimpleNamespace(**{**fields, "f_frsize": 1, "f_bavail": size}))
+
+
+def test_no_room_for_a_license_is_told_before_anything_runs(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    free(monkeypatch, MAX_CIPHERTEXT + room.RESERVE - 1)
+    with pytest.raises(InputError, match=rf"store .* \({MAX_CIPHERTEXT} bytes\) are to be written and .* are free on its disk"):
+        run(params)
+    assert FakeDownload.runs == 0 and Store(params["store"]).holdings()["releases"] == []
+    free(monkeypatch, MAX_CIPHERTEXT + room.RESERVE)
+    assert run(params)["changed"]
+
+
+def test_no_room_for_models_is_told_before_the_first_is_kept(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy = [("a/w.bin", 2**40), ("b/w.bin", 5)]
+    monkeypatch.setattr(FakeDownload, "run", lambda _self, _steps, _sink, survey: survey(heavy))
+    with pytest.raises(InputError, match=rf"store .*, models: .* \({2**40 + 5} bytes\) are to be written"):
+        run(params)
+    assert not list(Path(params["store"], "blobs/sha256").iterdir())
+
+
+def test_models_that_come_again_need_room_for_one_alone(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    run(params)
+    licenses = license_download.LicenseDownload(params, NOW).licenses
+    free(monkeypatch, room.RESERVE + 7)
+    licenses.fits([("a/w.bin", 7)] * 3)
+    with pytest.raises(InputError, match=r"\(8 bytes\)"):
+        licenses.fits([("a/w.bin", 7), ("new", 1)])
+
+
+def test_a_disk_that_fills_up_under_models_is_named_and_leaves_no_release(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FakeDownload, "run", full)
+    with pytest.raises(InputError, match="store .*: no space left on its disk"):
+        run(params)
+    assert Store(params["store"]).holdings()["releases"] == []
+
+
 def test_the_spec_hides_key_and_proxies() -> None:
     spec = license_download.argument_spec()
     assert [name for name, option in spec.items() if option.get("no_log")] == ["api_key", "model_api_key", "proxy"]
@@ -326,7 +375,7 @@ def test_a_service_without_license_needs_neither_engine_nor_key_nor_vault(params
 
 def test_model_steps_get_the_model_s_account_and_nobody_else(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[t.Any] = []
-    monkeypatch.setattr(FakeDownload, "run", lambda _self, steps, _sink: seen.extend(steps) or Outcome(LICENSE, "license.dat", {}, []))
+    monkeypatch.setattr(FakeDownload, "run", lambda _self, steps, _sink, _survey: seen.extend(steps) or Outcome(LICENSE, "license.dat", {}, []))
     models = {"name": "model", "account": "model", "settings": {"ApiKey": "{api_key}"}, "produces": ["models"]}
     params.update(
         entry={**ENTRY, "online": [models, *ENTRY["online"]]}, options={"model_resource": "s0"}, model_endpoint="https://s0", model_api_key="s0-canary"
@@ -352,7 +401,7 @@ def test_the_proxy_reaches_the_container_in_its_own_spelling(params: dict[str, t
 def test_progress_says_which_part_runs(params: dict[str, t.Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params["progress_file"] = str(tmp_path / "progress.json")
     before = FakeDownload.run
-    monkeypatch.setattr(FakeDownload, "run", lambda self, steps, sink: self.begin("step both (1 of 1)") and before(self, steps, sink))
+    monkeypatch.setattr(FakeDownload, "run", lambda self, *given: self.begin("step both (1 of 1)") and before(self, *given))
     monkeypatch.setattr(FakeDownload, "begin", property(lambda _self: FakeDownload.made[-1][4]), raising=False)
     run(params)
     state = json.loads((tmp_path / "progress.json").read_text())

@@ -3,76 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
 import os
-import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import packages, room
 from ansible_collections.airgap.azure_ai.plugins.modules import package_fetch
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
-
-
-def archive(members: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
-
-
-def deb(control: str) -> bytes:
-    """A package with nothing in it: an ar archive of three members."""
-    parts = {"debian-binary": b"2.0\n", "control.tar.gz": archive({"./control": control.encode()}), "data.tar.gz": archive({})}
-    result = b"!<arch>\n"
-    for name, data in parts.items():
-        result += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
-    return result
-
-
-class Mirror:
-    """A signed archive of Debian's form in a folder, with packages that depend on one another."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.home = folder, folder / "gnupg"
-        self.home.mkdir(parents=True, mode=0o700)
-        self._gpg("--quick-gen-key", "--passphrase", "", "mirror@example.org", "rsa2048", "sign", "never")
-        self._gpg("--export", "--output", str(folder / "keyring.gpg"))
-
-    def publish(self, main: dict[str, str], version: str = "1") -> None:
-        """Publish packages (name to what it depends on) in the suite and nothing in its security suite."""
-        stanzas = []
-        for name, depends in main.items():
-            control = f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: x <x@example.org>\n" + (
-                f"Depends: {depends}\n" if depends else ""
-            )
-            data = deb(control + "Description: x\n")
-            path = self.folder / "debian" / "pool" / f"{name}_{version}_amd64.deb"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-            stanzas.append(f"{control}Filename: pool/{path.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\nDescription: x\n")
-        self._suite("debian", "bookworm", "\n".join(stanzas))
-        self._suite("debian-security", "bookworm-security", "")
-
-    def _suite(self, archive_name: str, suite: str, packages: str) -> None:
-        folder = self.folder / archive_name / "dists" / suite
-        (folder / "main" / "binary-amd64").mkdir(parents=True, exist_ok=True)
-        lines = []
-        for name, data in (("Packages", packages.encode()), ("Packages.gz", gzip.compress(packages.encode(), mtime=0))):
-            (folder / "main" / "binary-amd64" / name).write_bytes(data)
-            lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/{name}\n")
-        release = f"Origin: Test\nSuite: {suite}\nCodename: {suite}\nDate: Sat, 31 Jan 2026 12:00:00 UTC\nArchitectures: amd64\nComponents: main\nSHA256:\n"
-        (folder / "Release").write_text(release + "".join(lines))
-        self._gpg("--clearsign", "--output", str(folder / "InRelease"), str(folder / "Release"))
-
-    def _gpg(self, *arguments: str) -> None:
-        subprocess.run(["gpg", "--batch", "--yes", "--quiet", "--homedir", str(self.home), *arguments], check=True, capture_output=True)
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight.mirror_kit import Mirror, deb
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +110,16 @@ def test_a_package_that_was_altered_on_the_mirror_is_refused(options: dict, mirr
     result = kit.run_module(package_fetch, capsys, **options)
     assert result["failed"] and "\n" not in result["msg"]
     assert not os.path.exists(os.path.join(options["store"], "holdings.json"))
+
+
+def test_room_is_told_beforehand(options: dict, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    size = kit.run_module(package_fetch, capsys, check=True, **options)["fetched_bytes"]
+    real = room.check
+    for needed, words in ((packages.INDEX, "apt's index: "), (size, "packages of debian-12: ")):
+        monkeypatch.setattr(room, "check", lambda what, folder, asked, at=needed: real(what, folder, 2**60 if asked == at else 0))
+        result = kit.run_module(package_fetch, capsys, **options)
+        assert result["failed"] and f"{words}" in result["msg"] and f"({2**60} bytes) are to be written" in result["msg"]
+        assert kit.blobs(options["store"]) == {} and not os.path.exists(os.path.join(options["store"], "holdings.json"))
 
 
 @pytest.mark.parametrize(

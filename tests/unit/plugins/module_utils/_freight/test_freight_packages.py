@@ -110,6 +110,7 @@ def test_aptitudes_are_private(tmp_path: Path) -> None:
         ("W: GPG error: ... NO_PUBKEY 0E98404D386FA1D9\nE: Failed to fetch x", TrustError, "keyring"),
         ("E: Failed to fetch http://m/x  Could not connect to m:80", RemoteError, "does not answer"),
         ("E: Release file for x is expired (invalid since 2 d)", TrustError, "clock"),
+        ("E: You don't have enough free space in /x/archives/.", RemoteError, "no space left"),
         ("E: Something else\nE: more", RemoteError, "apt-get failed: E: Something else"),
     ],
 )

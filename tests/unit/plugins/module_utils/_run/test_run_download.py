@@ -120,6 +120,18 @@ def test_license_models_and_settings_come_out() -> None:
     assert b"secret" not in repr(outcome).encode()
 
 
+def test_sizes_are_told_before_the_first_file_is_kept() -> None:
+    told: list[t.Any] = []
+
+    def survey(files: t.Sequence[tuple[str, int]]) -> None:
+        told.append(sorted(files))
+        raise RemoteError("store", "no room")
+
+    with pytest.raises(RemoteError, match="no room"):
+        download.Download(FakeEngine(MODELS), RECIPE, "x", [KEY]).run([step(produces=("models", "license"))], lambda *_given: told.append("kept"), survey)
+    assert told == [[("a/w.bin", 1), ("b/w.bin", 2)]]
+
+
 def test_only_steps_hold_the_key_and_nothing_is_left() -> None:
     engine = FakeEngine(GOOD)
     run(engine, step())
