@@ -20,7 +20,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, sign_file, verify_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, wire
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.summary import plain
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import plain
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import ADJUSTMENTS, tables
 
 with contextlib.suppress(ImportError):  # tables.IMPORT_ERROR says so

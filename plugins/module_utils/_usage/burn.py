@@ -19,7 +19,8 @@ from fnmatch import fnmatchcase
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import summary, words
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import NOTHING, Interval, Part
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import NOTHING, Interval, plain
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Part
 
 RECENT = 6  # closed months that a forecast looks back on
 LEAST = 3  # fewer tell nothing of how much months scatter
@@ -65,7 +66,7 @@ def _row(parts: t.Iterable[Part], item: Commitment, adjusted: t.Iterable[t.Mappi
     start, end = _day(item, "start"), _day(item, "end")
     if end < start:
         raise InputError(f"commitment of {item.get('resource')}", f"ends on {end}, before it starts on {start}")
-    added = sorted(({"date": _day(addition, "date").isoformat(), "units": summary.plain(_units(addition))} for addition in item.get("added") or ()), key=str)
+    added = sorted(({"date": _day(addition, "date").isoformat(), "units": plain(_units(addition))} for addition in item.get("added") or ()), key=str)
     granted = _total([_units(item), *(_units(addition) for addition in item.get("added") or ())])
     mine = [part for part in parts if part.month != calendar.ALL and _matches(item, part.resource, part.meter)]
     places = {(part.site, part.host, part.container) for part in mine}
@@ -81,14 +82,14 @@ def _row(parts: t.Iterable[Part], item: Commitment, adjusted: t.Iterable[t.Mappi
         "meters": list(item.get("meters") or ["*"]),
         "start": start.isoformat(),
         "end": end.isoformat(),
-        "units": summary.plain(_units(item)),
+        "units": plain(_units(item)),
         "added": added,
-        "granted": summary.plain(granted),
+        "granted": plain(granted),
         "used": summary.pair(used),
         "used_quantity": summary.pair(_sum(use[1] for use in inside.values())),
-        "adjusted": summary.plain(corrected),
+        "adjusted": plain(corrected),
         "used_adjusted": summary.pair(total),
-        "left": [summary.plain(_EXACT.subtract(granted, total.high)), summary.plain(_EXACT.subtract(granted, total.low))],
+        "left": [plain(_EXACT.subtract(granted, total.high)), plain(_EXACT.subtract(granted, total.low))],
         "days_left": (end - today).days,
         "months": [{"month": month, "units": summary.pair(inside[month][0]), "closed": month in settled} for month in sorted(inside)],
         "forecast": _forecast([by_month[month][0] for month in recent], recent, total, granted, _base(inside, recent, corrected), (start, end)),

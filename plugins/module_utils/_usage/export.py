@@ -29,7 +29,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import
 )
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, summary, wire
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import NOTHING
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import NOTHING, plain
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import GENESIS, tables
 
 with contextlib.suppress(ImportError):  # tables.IMPORT_ERROR says so
@@ -295,6 +295,6 @@ def _statements(connection: t.Any, site: str, months: set[str]) -> t.Iterator[by
     nothing = {"quantity": summary.pair(NOTHING), "units": summary.pair(NOTHING)}
     for key in sorted(sums.keys() | adjusted.keys()):
         row = sums.get(key, nothing)
-        values = [*key, *row["quantity"], *row["units"], summary.plain(adjusted.get(key, Decimal(0)))]
+        values = [*key, *row["quantity"], *row["units"], plain(adjusted.get(key, Decimal(0)))]
         months.add(key[3])
         yield wire.line_of(dict(zip(wire.STATEMENT, values)))

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import NOTHING, Ends, Events, Finding, Interval, Part, Result
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import NOTHING, Interval, plain
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Ends, Events, Finding, Part, Result
 
 AHEAD, BEHIND = timedelta(minutes=2), timedelta(minutes=15)  # of a host's clock; a slow harvest lies between observing and recording
 VANISHED = timedelta(days=7)
@@ -114,11 +115,10 @@ def _all_beyond(result: Result, seen: t.Mapping[Scope, Seen]) -> t.Iterator[Find
         older = ends.first_value - sum((item.first_value for _month, item in months.get(key[:5], ()) if item.first_look <= ends.first_look), Decimal(0))
         beyond = whole.low - monthly.high - older
         if beyond > 0:
-            text = (
-                f"all time grew by {beyond:f} more than its months since {ends.first_at[:10]}: records came late into months that are closed, or some are lost"
-            )
+            text = f"all time grew by {plain(beyond)} more than its months since {ends.first_at[:10]}: records came late into months that are closed"
+            text += ", or some are lost"
             site, host, container, _source, meter = key[:5]
-            yield Finding("all_beyond_months", site, host, container, meter, "", text + "; harvest with all months", "0", f"{beyond:f}")
+            yield Finding("all_beyond_months", site, host, container, meter, "", text + "; harvest with all months", "0", plain(beyond))
 
 
 def _all_asked(place: Place, first: str, moment: str, seen: t.Mapping[Scope, Seen]) -> bool:

@@ -16,9 +16,9 @@ import typing as t
 from decimal import Decimal
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import summary
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.advice import LEVELS
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Interval, Part
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import Interval, plain
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Part
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import tables
 
 with contextlib.suppress(ImportError):  # tables.IMPORT_ERROR says so
@@ -149,7 +149,7 @@ def adjusted(rows: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:
     for row in rows:
         key = tuple(row[name] for name in names)
         sums[key] = sums.get(key, Decimal(0)) + Decimal(row["units"])
-    return [{**dict(zip(names, key)), "adjusted": summary.plain(value)} for key, value in sorted(sums.items())]
+    return [{**dict(zip(names, key)), "adjusted": plain(value)} for key, value in sorted(sums.items())]
 
 
 def over(site: str, month: str, found: Known) -> bool:

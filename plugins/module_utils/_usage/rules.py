@@ -13,33 +13,13 @@ from __future__ import annotations
 
 import itertools
 import typing as t
-from decimal import Context, Decimal
+from decimal import Decimal
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import EXACT, NOTHING, ZERO, Counter, Interval, exact_sum, plain
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.months import ALL, is_over
 
-_EXACT = Context(prec=120)  # sums of 36-digit numbers stay exact
-_ZERO = Decimal(0)
 Share = tuple[str, str, str]  # host, container, resource
 Row = t.Mapping[str, t.Any]
-
-
-class Interval(t.NamedTuple):
-    """Least and most that the truth can be."""
-
-    low: Decimal
-    high: Decimal
-
-    def plus(self, other: Interval) -> Interval:
-        """Sum of two independent intervals."""
-        return Interval(_EXACT.add(self.low, other.low), _EXACT.add(self.high, other.high))
-
-    @property
-    def certain(self) -> bool:
-        """Whether both ends are equal."""
-        return self.low == self.high
-
-
-NOTHING = Interval(_ZERO, _ZERO)
 
 
 class Finding(t.NamedTuple):
@@ -87,84 +67,6 @@ class Part(t.NamedTuple):
     month: str
     quantity: Interval
     units: Interval
-
-
-class Counter:
-    """Follows one running total and shares it out.
-
-    ``low`` and ``high`` map a share to the least and most that is its own; ``peak`` is the highest value seen since the last new beginning
-    that is known; ``unsure`` is how much more it can be when a fall that was taken for incomplete answers was none.
-    """
-
-    __slots__ = ("_high", "_high_before", "_low", "_low_before", "_restored", "_rose", "last", "peak", "unsure")
-
-    def __init__(self) -> None:
-        self._low: dict[t.Any, Decimal] = {}
-        self._high: dict[t.Any, Decimal] = {}
-        self._low_before: dict[t.Any, Decimal] = {}
-        self._high_before: dict[t.Any, Decimal] = {}
-        self._restored = self._rose = False
-        self.peak = self.last = self.unsure = _ZERO
-
-    def see(self, value: Decimal, share: t.Any) -> None:
-        """Take the next value, reported under ``share``."""
-        if self._restored:
-            # How much of it was there already cannot be known: nothing at least, all of it at most.
-            _add(self._low_before, share, _ZERO)
-            _add(self._high_before, share, value)
-            self._restored = False
-            self.peak = self.last = value
-            return
-        if value >= self.peak == self.last:
-            # The ordinary case: nothing ever fell, or what fell is settled.
-            for shares in (self._low, self._high):
-                _add(shares, share, _EXACT.subtract(value, self.peak))
-            self.peak = self.last = value
-            return
-        grown = _EXACT.subtract(value, self.last) if value >= self.last else value
-        if value >= self.peak:
-            # The total is back where it was or higher: what looked like a new beginning was an incomplete answer.
-            otherwise = _EXACT.add(_sum(self._high.values()), grown)
-            _add(self._low, share, _EXACT.subtract(value, self.peak))
-            if self._rose:
-                self.unsure = _EXACT.add(self.unsure, _EXACT.subtract(otherwise, _sum(self._low.values())))
-                self._rose = False
-            self._high = dict(self._low)
-            self.peak = value
-        else:
-            self._rose = self._rose or self.last < value
-            self._low.setdefault(share, _ZERO)
-            _add(self._high, share, grown)
-        self.last = value
-
-    def restart(self, restored: bool) -> None:
-        """The counter is known to begin again: at zero, or at some former value when its folder was ``restored`` from a copy."""
-        for before, now in ((self._low_before, self._low), (self._high_before, self._high)):
-            for share, value in now.items():
-                _add(before, share, value)
-        self._low, self._high = {}, {}
-        self.peak = self.last = _ZERO
-        self._rose, self._restored = False, restored
-
-    @property
-    def low(self) -> dict[t.Any, Decimal]:
-        """Least of each share."""
-        return _merged(self._low_before, self._low) if self._low_before else self._low
-
-    @property
-    def high(self) -> dict[t.Any, Decimal]:
-        """Most of each share."""
-        return _merged(self._high_before, self._high) if self._high_before else self._high
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether a decrease or a new beginning is unexplained."""
-        return self.last < self.peak or self._low_before != self._high_before
-
-    @property
-    def total(self) -> Interval:
-        """Interval over all shares."""
-        return Interval(_sum(self.low.values()), _sum(self.high.values()))
 
 
 class _Track(t.NamedTuple):
@@ -224,6 +126,10 @@ def total(parts: t.Iterable[Part], of: str = "units") -> Interval:
 
 def _follow(rows: t.Iterable[Row], events: Events, findings: list[Finding]) -> list[_Track]:
     """One series: its tracks, one per host, doubts noted."""
+    rows = list(rows)
+    steady = _steady(rows, events)
+    if steady is not None:
+        return [steady]
     tracks: dict[str, _Track] = {}
     for row in rows:
         quantity = Decimal(row["quantity"])
@@ -233,7 +139,7 @@ def _follow(rows: t.Iterable[Row], events: Events, findings: list[Finding]) -> l
             track = _Track(Counter(), Counter(), row, row)
         else:
             _begin_again(track, row, events)
-        moved = _EXACT.subtract(quantity, track.quantity.last)
+        moved = EXACT.subtract(quantity, track.quantity.last)
         if track.last["resource"] != row["resource"] and moved:
             findings.append(_split(track.last, row, moved))
         share = (row["host"], row["container"], row["resource"])
@@ -243,6 +149,21 @@ def _follow(rows: t.Iterable[Row], events: Events, findings: list[Finding]) -> l
     for track in tracks.values():
         findings.extend(_doubts(track))
     return list(tracks.values())
+
+
+def _steady(rows: t.Sequence[Row], events: Events) -> t.Optional[_Track]:
+    """The one track of a series that only grew under one share, as nearly all do: its steps add up to its last value."""
+    first = rows[0]
+    share = (first["host"], first["container"], first["resource"])
+    if (first["site"], share[0], share[1], first["source"]) in events.evidence:
+        return None
+    quantity = units = ZERO
+    for row in rows:
+        former, quantity = quantity, Decimal(row["quantity"])
+        before, units = units, quantity if row["billed_unit"] is None else Decimal(row["billed_unit"])
+        if quantity < former or units < before or (row["host"], row["container"], row["resource"]) != share:
+            return None
+    return _Track(Counter.grown(quantity, share), Counter.grown(units, share), first, rows[-1])
 
 
 def _begin_again(track: _Track, row: Row, events: Events) -> None:
@@ -260,7 +181,7 @@ def _begin_again(track: _Track, row: Row, events: Events) -> None:
 def _split(before: Row, row: Row, moved: Decimal) -> Finding:
     text = f"the resource changed from {before['resource'] or 'unknown'} to {row['resource'] or 'unknown'} with no reading in between"
     text += "; what was used in between counts for the latter: harvest right before and right after such a change"
-    return _finding("resource_split", row, text, Interval(_ZERO, max(moved, _ZERO)))
+    return _finding("resource_split", row, text, Interval(ZERO, max(moved, ZERO)))
 
 
 def _doubts(track: _Track) -> t.Iterator[Finding]:
@@ -270,14 +191,16 @@ def _doubts(track: _Track) -> t.Iterator[Finding]:
         return
     whole = quantity.total
     if quantity.last < quantity.peak or units.last < units.peak:
-        text = f"reported {quantity.peak:f} once and {quantity.last:f} now: {whole.low:f} if the answer is incomplete, {whole.high:f} if it began again"
+        low, high = plain(whole.low), plain(whole.high)
+        text = f"reported {plain(quantity.peak)} once and {plain(quantity.last)} now: {low} if the answer is incomplete, {high} if it began again"
         yield _finding("decrease", track.last, text + "; harvest again, and look whether record files were removed", whole)
     elif quantity.in_doubt or units.in_doubt:
-        text = f"its records went back to an older copy: {whole.low:f} to {whole.high:f} were used in all"
+        text = f"its records went back to an older copy: {plain(whole.low)} to {plain(whole.high)} were used in all"
         yield _finding("restored", track.last, text + "; enter what is known as an adjustment, and leave the output folder out of restores", whole)
     if quantity.unsure or units.unsure:
-        most = Interval(whole.low, _EXACT.add(whole.high, quantity.unsure))
-        text = f"fell, rose step by step and passed its former highest value: {most.low:f} if the answers were incomplete meanwhile, {most.high:f} at most"
+        most = Interval(whole.low, EXACT.add(whole.high, quantity.unsure))
+        low, high = plain(most.low), plain(most.high)
+        text = f"fell, rose step by step and passed its former highest value: {low} if the answers were incomplete meanwhile, {high} at most"
         yield _finding("regrown", track.last, text + " if it began again or its host went back to a snapshot; ask whether it did, and adjust", most)
 
 
@@ -295,10 +218,10 @@ def _combine(tracks: list[_Track], events: Events, findings: list[Finding]) -> t
         last = track.last
         mine = (track.quantity.low, track.quantity.high, track.units.low, track.units.high)
         for share in sorted(mine[0].keys() | mine[2].keys()):
-            low, high, units_low, units_high = (shares.get(share, _ZERO) for shares in mine)
+            low, high, units_low, units_high = (shares.get(share, ZERO) for shares in mine)
             quantity, units = Interval(low, high), Interval(units_low, units_high)
             if index:  # the largest alone is the least that was used, all together the most
-                quantity, units = Interval(_ZERO, high), Interval(_ZERO, units_high)
+                quantity, units = Interval(ZERO, high), Interval(ZERO, units_high)
             host, container, resource = share
             yield Part(
                 last["site"], last["source"], last["reporter"], host, container, last["service"], resource, last["meter"], last["month"], quantity, units
@@ -308,13 +231,14 @@ def _combine(tracks: list[_Track], events: Events, findings: list[Finding]) -> t
 def _several(tracks: list[_Track], events: Events) -> Finding:
     """One folder, several reporters that differ: at the same time, or one after the other."""
     names = ", ".join(sorted({f"{track.first['reporter']} on {track.first['host']}" for track in tracks}))
-    most = _sum(track.quantity.total.high for track in tracks)
+    most = exact_sum(track.quantity.total.high for track in tracks)
     whole = Interval(max(track.quantity.total.low for track in tracks), most)
+    shares = f"{plain(whole.low)} if each reports all that is in it, {plain(whole.high)} if each its own"
     ordered = sorted(tracks, key=lambda track: track.first.get("look", 0))
     if all(_follows(one, other, events) for one, other in zip(ordered, ordered[1:])):
-        text = f"one output folder, reported by one after the other: {names}; {whole.low:f} if each reports all that is in it, {whole.high:f} if each its own"
+        text = f"one output folder, reported by one after the other: {names}; {shares}"
         return _finding("renamed", tracks[0].last, text + "; give a renamed container a new folder", whole)
-    text = f"one output folder, different totals, reported by {names}: {whole.low:f} if each reports all that is in it, {whole.high:f} if each its own"
+    text = f"one output folder, different totals, reported by {names}: {shares}"
     return _finding("shared_source", tracks[0].last, text + "; give each container a folder of its own", whole)
 
 
@@ -363,7 +287,7 @@ def _months_beyond(parts: list[Part], latest: t.Mapping[tuple[str, str, str, str
     for (site, host, container, source, service, meter), (always, monthly) in sums.items():
         seen = latest.get((site, host, container, ALL))
         if seen and newest.get((site, host, container, source, service, meter), "") <= seen and monthly.low > always.high:
-            text = f"months add up to {monthly.low:f}, all time is {always.high:f}: one of them is wrong; keep the record files and ask Microsoft"
+            text = f"months add up to {plain(monthly.low)}, all time is {plain(always.high)}: one of them is wrong; keep the record files and ask Microsoft"
             yield Finding("months_beyond_all", site, host, container, meter, "", text)
 
 
@@ -378,23 +302,5 @@ def _sourceless(parts: list[Part]) -> t.Iterator[Finding]:
 
 
 def _finding(kind: str, row: Row, text: str, between: t.Optional[Interval] = None) -> Finding:
-    ends = (f"{between.low:f}", f"{between.high:f}") if between else ("", "")
+    ends = (plain(between.low), plain(between.high)) if between else ("", "")
     return Finding(kind, row["site"], row["host"], row["container"], row["meter"], row["month"], text, *ends)
-
-
-def _merged(one: t.Mapping[t.Any, Decimal], other: t.Mapping[t.Any, Decimal]) -> dict[t.Any, Decimal]:
-    result = dict(one)
-    for share, value in other.items():
-        _add(result, share, value)
-    return result
-
-
-def _add(shares: dict[t.Any, Decimal], share: t.Any, value: Decimal) -> None:
-    shares[share] = _EXACT.add(shares.get(share, _ZERO), value)
-
-
-def _sum(values: t.Iterable[Decimal]) -> Decimal:
-    result, *rest = values or (_ZERO,)
-    for value in rest:
-        result = _EXACT.add(result, value)
-    return result

@@ -17,8 +17,9 @@ from decimal import Decimal
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import findings, ledger
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import Interval, plain
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.findings import Reopened, Seen
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Events, Interval, Part, Result, account
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Events, Part, Result, account
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import tables
 
 with contextlib.suppress(ImportError):  # tables.IMPORT_ERROR says so
@@ -119,12 +120,17 @@ def turning_points(rows: t.Iterable[t.Sequence[t.Any]], every: t.Collection[str]
     kept: set[int] = set()
     last: dict[str, t.Sequence[t.Any]] = {}
     every = set(every)
+    get = last.get
     for row in rows:
         seq, series, quantity, billed, host, container, resource = row
-        before = last.get(series)
+        before = get(series)
         last[series] = row
         if before is not None and series not in every:
-            rising = (before[2] == quantity or _rises(before[2], quantity)) and (before[3] == billed or _rises(before[3], billed))
+            former, units = before[2], before[3]
+            # As text where that tells it, which is nearly always, and written out here: a call for each takes as long as all the rest.
+            rising = (len(quantity) == len(former) and quantity >= former and "." not in quantity) or _rises(former, quantity)
+            if rising and billed != units:
+                rising = _rises(units, billed)
             if rising and host == before[4] and container == before[5] and resource == before[6]:
                 continue
             kept.add(before[0])
@@ -136,7 +142,7 @@ def turning_points(rows: t.Iterable[t.Sequence[t.Any]], every: t.Collection[str]
 
 
 def _rises(before: Text, now: Text) -> bool:
-    """Whether a decimal string is equal or larger; as text where that tells it, which is nearly always, and takes a third of the time."""
+    """Whether a decimal string is equal or larger; nothing rises to or from none."""
     if before is None or now is None:
         return before is now
     return (len(now) == len(before) and now >= before and "." not in now) or Decimal(now) >= Decimal(before)
@@ -230,13 +236,8 @@ def grouped(parts: t.Iterable[Part], by: t.Sequence[str]) -> list[dict[str, t.An
 
 def pair(interval: Interval) -> list[str]:
     """``[low, high]`` as plain decimal strings."""
-    return [plain(interval.low), plain(interval.high)]
-
-
-def plain(value: t.Any) -> str:
-    """A Decimal without exponent and without trailing zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    low = plain(interval.low)
+    return [low, low if interval.certain else plain(interval.high)]
 
 
 def running(connection: t.Any, site: Text = None) -> list[dict[str, str]]:

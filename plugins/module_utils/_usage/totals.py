@@ -12,8 +12,9 @@ import typing as t
 from decimal import Decimal
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import NOTHING, Interval
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.findings import Scope, Seen
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import NOTHING, Interval, Part
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Part
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.summary import grouped, pair
 
 Row = dict[str, t.Any]

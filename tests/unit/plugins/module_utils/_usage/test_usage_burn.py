@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import burn
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Interval, Part
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import Interval
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Part
 
 PLAN = {"resource": "r0", "meters": ["Speech*"], "units": "1000", "start": "2026-01-01", "end": "2026-12-31", "added": [{"date": "2026-06-01", "units": "200"}]}
 TODAY = datetime.date(2026, 7, 10)

@@ -9,8 +9,9 @@ import typing as t
 from decimal import Decimal
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import totals
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.counter import Interval
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.findings import Seen
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Interval, Part
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Part
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.summary import grouped
 
 
