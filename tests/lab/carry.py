@@ -5,26 +5,22 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import subprocess
-import tarfile
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import wheels
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
-from tests.lab import everything, overlay, road, settings
+from tests.lab import everything, overlay, road, settings, wheels
 from tests.lab.settings import Json
 from tests.lab.shell import as_root, inside, run
 
 NODE = settings.host("control-2").container
-WHEELS, OLDER, MEDIA = "/home/ops/wheels", "/home/ops/older", "/media"
+OLDER, MEDIA = "/home/ops/older", "/media"
 BUNDLES = f"{road.HOME}/bundles"
 KIT = "control-debian-12-amd64"
 APP = "7e1b3c0a-2d4f-4a68-8b9c-0d1e2f3a4b5c"
 PACKAGE = f"luis/{APP}_PRODUCTION.gz"
-PACKAGE_SIZE, PART_SIZE = 90_000_000, 56_000_000  # no part can hold the file, one can hold the control kit
+PACKAGE_SIZE, PART_SIZE = 100_000_000, 56_000_000  # no part can hold the file, one can hold the control kit
 DECLARED: Json = {
     "name": "own-intents",
     "service": "luis",
@@ -46,7 +42,7 @@ def declared() -> Json:
 
 
 def lay_fleet() -> None:
-    """Declare two more sites and one more container on the builder, in a layer of their own, and give it the wheels of the control kit."""
+    """Declare two more sites and one more container on the builder, in a layer of their own."""
     everything.publish({"text_hosts": [declared()]})
     folder = f"{road.HOME}/files/{PACKAGE.rpartition('/')[0]}"
     inside(road.BUILDER, "install", "-d", "-o", road.USER, "-g", road.USER, f"{road.HOME}/files", folder)
@@ -57,13 +53,12 @@ def lay_fleet() -> None:
     # What init makes for a further site.
     passwords = f"cd {road.HOME}/keys && for site in plant-8 plant-9; do head -c 24 /dev/urandom | base64 > vault-$site; done"
     run(as_root(["docker", "exec", "--user", road.USER, road.BUILDER, "sh", "-c", f"umask 077 && {passwords}"]))
-    run(as_root(["docker", "exec", "-i", road.BUILDER, "tar", "-C", "/home/ops", "-xf", "-"]), stdin=_wheels())
 
 
 def bundle(log: str, **values: t.Any) -> str:
-    """Build for the fleet, on what plant-7 says it holds."""
+    """Build for the fleet, on what plant-7 says it holds, with a kit that no site has seen yet: it brings nginx as well."""
     layers = {"ANSIBLE_INVENTORY": overlay.environment(road.BUILDER)["ANSIBLE_INVENTORY"] + ",inventories/fleet"}
-    given = {"bundle_holdings": f"{road.HOME}/carried", "bundle_control_wheels": WHEELS, **values}
+    given = {"bundle_holdings": f"{road.HOME}/carried", "bundle_control_packages": ["nginx"], **values}
     return road.playbook(road.BUILDER, "bundle", "-e", json.dumps(given), environment=layers, log=log)
 
 
@@ -85,7 +80,7 @@ sed -i 's/^COLLECTION = .*/COLLECTION = "0.9.0"/' plugins/modules/control_kit.py
 sed -i 's/^FORMAT = .*/FORMAT = 1/' plugins/module_utils/_freight/manifest.py
 chown -R {road.USER} {OLDER}"""
     inside(road.BUILDER, "sh", "-c", script)
-    options = {"store": f"{road.HOME}/store", "dest": f"{OLDER}/bundles", "os": "debian-12", "python": "3.11", "wheel_folder": WHEELS}
+    options = {"store": f"{road.HOME}/store", "dest": f"{OLDER}/bundles", "os": "debian-12", "python": "3.11", "wheel_folder": wheels.FOLDER}
     options |= {"signing_key": f"{road.HOME}/keys/signing", "allowed_signers": f"{road.HOME}/keys/allowed_signers"}
     environment = {**overlay.environment(road.BUILDER), "ANSIBLE_COLLECTIONS_PATH": OLDER, "SOURCE_DATE_EPOCH": "1767268800"}
     passed = [part for name, value in environment.items() for part in ("--env", f"{name}={value}")]
@@ -123,21 +118,3 @@ def version() -> str:
 def receive(*folders: str, log: str, container: str = NODE) -> str:
     """Receive from media that are mounted at these folders."""
     return road.playbook(container, "receive", "-e", json.dumps({"receive_media": folders}), log=log)
-
-
-def _wheels() -> bytes:
-    """The wheels of the control kit as a tar; fetched once with the machine's own pip."""
-    store = Store(str(settings.CACHE / "wheels")).create()
-    entries = wheels.read_lock(str(settings.REPOSITORY / "roles/bundle/files/control/wheels.json"), "3.11", False)
-    missing = wheels.missing(store, entries)
-    if missing:
-        with store.working("wheels") as folder:
-            wheels.fetch(store, folder, missing, "3.11", "amd64", 120, lambda _size: None)
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        for entry in entries:
-            info = tarfile.TarInfo(f"wheels/{entry['filename']}")
-            info.size = entry["size"]
-            with store.open(wheels.Digest.parse(entry["digest"])) as source:
-                tar.addfile(info, source)
-    return stream.getvalue()

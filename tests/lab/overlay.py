@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 
-from tests.lab import access, settings
+from tests.lab import access, settings, wheels
 from tests.lab.settings import Json
 from tests.lab.shell import as_root, run
 
@@ -57,9 +57,11 @@ def environment(container: str) -> dict[str, str]:
 
 def layer(side: str) -> dict[str, Json]:
     """File name to content of the overlay of one side."""
-    files: dict[str, Json] = {"group_vars/all.yml": {"azure_ai_catalog": {name: {"size": SMALL} for name in SERVICES}}}
+    everybody: Json = {"azure_ai_catalog": {name: {"size": SMALL} for name in SERVICES}}
+    files: dict[str, Json] = {"group_vars/all.yml": everybody}
     if side == "site":
         return files | {"hosts.yml": json.loads(access.inventory("/home/ops/lab", "-F /home/ops/.ssh/config"))}
+    everybody["bundle_control_wheels"] = wheels.FOLDER
     known = resources()
     keys = {
         name: {

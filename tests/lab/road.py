@@ -16,7 +16,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from tests.lab import overlay, settings
+from tests.lab import overlay, settings, wheels
 from tests.lab.shell import LabError, as_root, docker, inside, run
 
 USER = "ops"
@@ -88,6 +88,8 @@ def init_side(side: str, **trust: str) -> None:
     container = SIDES[side]
     playbook(container, "init", "-e", json.dumps({"init_side": side, "azure_ai_site": SITE, **trust}), log=f"init-{side}{'-trust' * bool(trust)}")
     overlay.lay(side, container, HOME)
+    if side == "connected":
+        wheels.lay(container)
 
 
 def bundle(*argv: str, **options: t.Any) -> str:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.lab import access, leaks, outcome, overlay, road, settings
@@ -117,6 +119,16 @@ def test_no_secret_lies_open(walked: dict[str, str], name: str) -> None:
     if found:
         modes = inside(settings.host(name).container, "stat", "-c", "%a", *found).split()
         assert {mode[-2:] for mode in modes} == {"00"}
+
+
+def test_the_kit_goes_along_and_a_list_says_what_is_in_both(walked: dict[str, str]) -> None:
+    folder = road.newest_bundle()
+    assert {"control.json", "control.json.sig", "install.sh"} <= set(inside(road.BUILDER, "ls", folder).split())
+    kit, bundle, listed = (json.loads(road.read(road.BUILDER, path)) for path in (f"{folder}/control.json", f"{folder}/bundle.json", f"{folder}.cdx.json"))
+    urls = {component["purl"].partition("?")[0] for component in listed["components"] if "purl" in component}
+    assert {f"pkg:pypi/{entry['name']}@{entry['version']}" for entry in kit["files"] if entry["kind"] == "wheel"} <= urls
+    assert sum(url.startswith("pkg:deb/") for url in urls) >= len({entry["name"] for entry in bundle["packages"]}) > 20
+    assert f"control kit {kit['version']}" in (road.LOGS / "receive.log").read_text()
 
 
 def test_nothing_but_the_bundle_is_in_the_bundle(walked: dict[str, str]) -> None:

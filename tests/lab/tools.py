@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.lab import shell
 from tests.lab.settings import ANSIBLE, CACHE
 
-LIBRARIES = ("sqlalchemy", "jsonschema", "jinja2", "cryptography")
+LIBRARIES = ("sqlalchemy", "jsonschema", "jinja2", "cryptography", "cyclonedx-python-lib")
 COLLECTIONS = ("community/docker", "community/library_inventory_filtering_v1", "ansible/posix")
 _TARGET = ("--only-binary=:all:", "--implementation=cp", "--python-version=3.11", "--platform=manylinux2014_x86_64", "--platform=manylinux_2_28_x86_64")
 _SCRIPT = "#!/usr/bin/python3\nimport sys\nfrom {module} import {name}\nsys.exit({name}())\n"
@@ -42,12 +42,12 @@ def build() -> Path:
     final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with shell.step("tools: build"), tempfile.TemporaryDirectory(prefix=".tools-", dir=final.parent) as scratch:
         work = Path(scratch)
-        pip = _pip(work)
-        shell.run([*pip, "download", "-q", "--no-deps", "--no-cache-dir", "-d", str(work / "wheels"), ANSIBLE], timeout=600)
+        installer = pip(work)
+        shell.run([*installer, "download", "-q", "--no-deps", "--no-cache-dir", "-d", str(work / "wheels"), ANSIBLE], timeout=600)
         wheel = next((work / "wheels").glob("ansible-*.whl"))
         tree = work / "tree"
         core = _extract(wheel, tree)
-        shell.run([*pip, "install", "-q", "--no-compile", "--target", str(tree), *_TARGET, core, *LIBRARIES], timeout=600)
+        shell.run([*installer, "install", "-q", "--no-compile", "--target", str(tree), *_TARGET, core, *LIBRARIES], timeout=600)
         _scripts(tree)
         shutil.rmtree(tree / "bin", ignore_errors=True)
         # Host Pythons cannot write byte code into a read-only mount, and without it every start of ansible costs seconds more.
@@ -57,7 +57,7 @@ def build() -> Path:
     return final
 
 
-def _pip(work: Path) -> list[str]:
+def pip(work: Path) -> list[str]:
     """A pip that exists: the running Python's, or that of a throw-away virtual environment."""
     if shell.run([sys.executable, "-m", "pip", "--version"], check=False).returncode == 0:
         return [sys.executable, "-m", "pip"]
