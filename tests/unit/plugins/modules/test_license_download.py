@@ -237,15 +237,6 @@ def test_no_room_for_models_is_told_before_the_first_is_kept(params: dict[str, t
     assert not list(Path(params["store"], "blobs/sha256").iterdir())
 
 
-def test_models_that_come_again_need_room_for_one_alone(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    run(params)
-    licenses = license_download.LicenseDownload(params, NOW).licenses
-    free(monkeypatch, room.RESERVE + 7)
-    licenses.fits([("a/w.bin", 7)] * 3)
-    with pytest.raises(InputError, match=r"\(8 bytes\)"):
-        licenses.fits([("a/w.bin", 7), ("new", 1)])
-
-
 def test_a_disk_that_fills_up_under_models_is_named_and_leaves_no_release(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_given: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

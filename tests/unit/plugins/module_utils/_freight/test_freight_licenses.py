@@ -13,8 +13,9 @@ import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import room
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.licenses import Licenses
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
@@ -121,3 +122,22 @@ def test_a_service_without_license_belongs_to_no_vault(empty: Store) -> None:
     with pytest.raises(MissingError, match="has no license"):
         found.read(release)
     assert found.options("s", "1", "none") == [{}] and found.options("s", "2", "none") == []
+
+
+def test_models_that_come_again_need_room_for_one_alone(empty: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(empty, "plant-7", models={"a/w.bin": b"weights", "b": b"big"})
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(room, "check", lambda what, _folder, needed: asked.append((what, needed)))
+    licenses = Licenses(empty, SELECTOR)
+    licenses.fits([("a/w.bin", 7), ("b", 3)])
+    licenses.fits([("a/w.bin", 7), ("b", 4), ("new", 1)])
+    assert asked == [(f"store {empty.path}, models", 7), (f"store {empty.path}, models", 12)]
+
+
+def test_declared_files_that_the_store_has_need_no_room(empty: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {"digest": str(empty.put_bytes(b"here")), "size": 4}
+    licenses = Licenses(empty, SELECTOR)
+    with licenses.room([held], licensed=False):
+        pass
+    with pytest.raises(InputError, match=rf"\({2**50} bytes\) are to be written"), licenses.room([held, {"digest": A, "size": 2**50}], licensed=False):
+        raise AssertionError("nothing is begun")
