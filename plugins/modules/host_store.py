@@ -117,7 +117,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, Problems, way_out
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed, lock
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host_blobs, lock
 
 
 def owner_id(owner: str | None, incoming: str) -> int:
@@ -153,11 +153,11 @@ def act(params: t.Mapping[str, t.Any], blobs: t.Sequence[t.Any], models: t.Seque
     if blobs:
         if not params["incoming"]:
             raise InputError("incoming", f"not given, and {len(blobs)} blobs are not in the store", "name the folder they were sent to")
-        adopt.adopt(root, params["incoming"], blobs, owner_id(params["owner"], params["incoming"]))
+        host_blobs.admit(root, params["incoming"], blobs, owner_id(params["owner"], params["incoming"]))
     for item in models:
-        adopt.place_models(root, item)
+        host_blobs.place_models(root, item)
     if params["prune"]:
-        adopt.remove(root, adopt.superfluous(root, kept(params)))
+        host_blobs.remove(root, host_blobs.superfluous(root, kept(params)))
 
 
 def main() -> None:
@@ -176,9 +176,9 @@ def main() -> None:
     )
     params = module.params
     try:
-        blobs = adopt.lacking(deployed.store(params["root"]), params["blobs"])
-        models = adopt.models_missing(params["root"], params["models"])
-        paths = adopt.superfluous(params["root"], kept(params)) if params["prune"] else []
+        blobs = host_blobs.lacking(deployed.store(params["root"]), params["blobs"])
+        models = host_blobs.models_missing(params["root"], params["models"])
+        paths = host_blobs.superfluous(params["root"], kept(params)) if params["prune"] else []
         why = reason(blobs, models, paths)
         if why and not module.check_mode:
             with lock.heartbeat(params["root"]):

@@ -102,7 +102,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError, way_out
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import image as archive
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed, lan_registry, loading, lock
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host_blobs, lan_registry, loading, lock
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
 
@@ -124,7 +124,7 @@ def bring(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.An
                 return lan_registry.pull(engine, params["registry"], record, name), [], f"pulled from {params['registry']}"
             return from_store(engine, params)
     except RemoteError as exc:
-        damaged = [] if params["registry"] else adopt.damaged(root, blobs_of(record))
+        damaged = [] if params["registry"] else host_blobs.damaged(root, blobs_of(record))
         if damaged:
             problem = f"{len(damaged)} of its blobs were damaged in the host's store and are removed, the first is {damaged[0]} ({exc.problem})"
             raise loading.MissingLayers(f"image {name}", problem, "run the stage again: they are sent again") from exc
@@ -144,10 +144,10 @@ def from_store(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str,
             raise MissingError(f"blob {digest}", "not in the host's store", "run the stage again") from exc
 
     def lacking() -> list[str]:
-        return [blob["digest"] for blob in adopt.lacking(deployed.store(params["root"]), blobs_of(record))]
+        return [blob["digest"] for blob in host_blobs.lacking(deployed.store(params["root"]), blobs_of(record))]
 
     wanted = [blob for blob in blobs_of(record) if blob["digest"] not in params["leave_out"]]
-    absent = adopt.lacking(deployed.store(params["root"]), wanted)
+    absent = host_blobs.lacking(deployed.store(params["root"]), wanted)
     if absent:
         raise MissingError(f"image {name}", f"the host's store lacks {len(absent)} of its blobs, the first is {absent[0]['digest']}", "run the stage again")
     return loading.load(engine, record, name, lambda left: archive.load_stream(record, name, opener, left, unzstd), params["leave_out"], lacking)

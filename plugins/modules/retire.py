@@ -126,7 +126,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, RemoteError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, lock, manage, pack, retire, wipe
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import host_blobs, lock, manage, pack, retire, wipe
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
 STOP_SECONDS = 60
@@ -170,7 +170,7 @@ def act(plan: Json, params: t.Mapping[str, t.Any], engine: Engine) -> int:
     count = wipe.wipe(root, [step["name"] for step in steps], plan["left"])
     for name in plan["images"]:
         engine.remove_image(name)
-    adopt.remove_sets(root, plan["models"])
+    host_blobs.remove_sets(root, plan["models"])
     for name in plan["networks"]:
         engine.remove_network(name)
     for step in steps:

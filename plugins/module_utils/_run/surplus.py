@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LOCAL_REGISTRY, local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host_blobs
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
 
 Folder = t.Mapping[str, t.Any]
@@ -56,7 +56,7 @@ def remove(root: str, engine: Engine, found: Surplus) -> None:
     """Remove it. Releases go last, as they say what the others were for."""
     for name in found["images"]:
         engine.remove_image(name)
-    adopt.remove_sets(root, found["models"])
+    host_blobs.remove_sets(root, found["models"])
     for name, release in found["releases"]:
         shutil.rmtree(os.path.join(root, "containers", name, "releases", release))
 

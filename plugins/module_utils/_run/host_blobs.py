@@ -53,7 +53,7 @@ def damaged(root: str, blobs: t.Iterable[Blob]) -> list[str]:
     return found
 
 
-def adopt(root: str, incoming: str, blobs: t.Iterable[Blob], owner: int) -> None:
+def admit(root: str, incoming: str, blobs: t.Iterable[Blob], owner: int) -> None:
     """Take blobs named by their hex digest over from ``incoming``; a blob is in the store when it is verified.
 
     Files of other owners than ``owner`` and root, links and anything but regular files are refused. Damaged files are

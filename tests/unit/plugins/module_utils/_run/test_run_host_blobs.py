@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError, Problems
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adopt, deployed
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host_blobs
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, release, sha
 
 ME = os.getuid()
@@ -29,7 +29,7 @@ def blob(folder: Path, data: bytes, named: bytes | None = None) -> dict[str, t.A
 
 def take(tmp_path: Path, *blobs: dict[str, t.Any], owner: int = ME) -> list[str]:
     try:
-        adopt.adopt(str(tmp_path / "root"), str(tmp_path / "in"), blobs, owner)
+        host_blobs.admit(str(tmp_path / "root"), str(tmp_path / "in"), blobs, owner)
     except Problems as exc:
         return exc.problems
     return []
@@ -42,7 +42,7 @@ def test_a_blob_moves_and_is_read_only(tmp_path: Path) -> None:
     target = tmp_path / "root" / "store" / "blobs" / "sha256" / one["digest"][7:]
     assert (target.read_bytes(), target.stat().st_ino, target.stat().st_mode & 0o777) == (b"one", inode, 0o444)
     assert list((tmp_path / "in").iterdir()) == []
-    assert adopt.lacking(deployed.store(str(tmp_path / "root")), [one, one]) == []
+    assert host_blobs.lacking(deployed.store(str(tmp_path / "root")), [one, one]) == []
 
 
 def test_another_file_system_is_copied_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,13 +96,13 @@ def models(root: Path, **files: bytes) -> dict[str, t.Any]:
 def test_models_are_links_under_their_name_when_complete(tmp_path: Path) -> None:
     wanted = models(tmp_path, a=b"1", sub__dir__b=b"2", same=b"1")
     root = str(tmp_path)
-    assert adopt.models_missing(root, [wanted]) == [wanted]
-    adopt.place_models(root, wanted)
+    assert host_blobs.models_missing(root, [wanted]) == [wanted]
+    host_blobs.place_models(root, wanted)
     place = tmp_path / "models" / wanted["digest"][7:]
     assert (place / "sub" / "dir" / "b").read_bytes() == b"2"
     assert (place / "a").samefile(tmp_path / "store" / "blobs" / "sha256" / wanted["files"][0]["digest"][7:])
     assert {path.stat().st_mode & 0o777 for path in (place, place / "sub", place / "sub" / "dir")} == {0o555}
-    assert adopt.models_missing(root, [wanted]) == []
+    assert host_blobs.models_missing(root, [wanted]) == []
     assert os.listdir(tmp_path / "models") == [place.name]
 
 
@@ -111,7 +111,7 @@ def test_paths_that_would_leave(tmp_path: Path, path: t.Any) -> None:
     wanted = models(tmp_path, a=b"1")
     wanted["files"][0]["path"] = path
     with pytest.raises(InputError, match="leaves the folder"):
-        adopt.place_models(str(tmp_path), wanted)
+        host_blobs.place_models(str(tmp_path), wanted)
     assert not (tmp_path / "models").exists()
 
 
@@ -119,42 +119,42 @@ def test_models_without_their_blobs(tmp_path: Path) -> None:
     wanted = models(tmp_path, a=b"1", b=b"2")
     (tmp_path / "store" / "blobs" / "sha256" / wanted["files"][1]["digest"][7:]).unlink()
     with pytest.raises(MissingError, match="lacks 1 of 2 files"):
-        adopt.place_models(str(tmp_path), wanted)
+        host_blobs.place_models(str(tmp_path), wanted)
 
 
 def test_pruning_keeps_what_is_named_and_models_of_releases(tmp_path: Path) -> None:
     used, kept, loose = models(tmp_path, a=b"1"), models(tmp_path, b=b"2"), models(tmp_path, c=b"3", shared=b"1")
     for item in (used, kept, loose):
-        adopt.place_models(str(tmp_path), item)
+        host_blobs.place_models(str(tmp_path), item)
     found = release(Image(b"x"), used["digest"])
     folder = tmp_path / "containers" / "x" / "releases" / found["id"]
     folder.mkdir(parents=True)
     (folder / "release.json").write_text(json.dumps({"models": used["digest"]}))
     (tmp_path / "models" / ".airgap-left").mkdir()
     layer = blob(tmp_path / "store" / "blobs" / "sha256", b"of an image")
-    paths = adopt.superfluous(str(tmp_path), [kept["digest"]])
+    paths = host_blobs.superfluous(str(tmp_path), [kept["digest"]])
     gone = [layer["digest"], loose["files"][0]["digest"]]
     assert paths == sorted([f"models/{loose['digest'][7:]}", "models/.airgap-left", *(f"store/blobs/sha256/{digest[7:]}" for digest in gone)])
-    adopt.remove(str(tmp_path), paths)
-    assert adopt.superfluous(str(tmp_path), [kept["digest"]]) == []
+    host_blobs.remove(str(tmp_path), paths)
+    assert host_blobs.superfluous(str(tmp_path), [kept["digest"]]) == []
     assert sorted(deployed.store(str(tmp_path))) == sorted(item["files"][0]["digest"][7:] for item in (used, kept))
 
 
 def test_what_two_sets_share_lies_on_the_disk_once_and_is_sent_once(tmp_path: Path) -> None:
     root = str(tmp_path)
     first, second = models(tmp_path, en=b"english", fr=b"french"), {"path": "en", "digest": sha(b"english"), "size": 7}
-    adopt.place_models(root, first)
-    adopt.remove(root, adopt.superfluous(root, [first["digest"]]))
+    host_blobs.place_models(root, first)
+    host_blobs.remove(root, host_blobs.superfluous(root, [first["digest"]]))
     wider = {"digest": sha(b"wider"), "files": [second, {"path": "de", **blob(tmp_path / "new", b"german")}]}
-    assert [item["path"] for item in adopt.lacking(deployed.store(root), wider["files"])] == ["de"], "the rest is there already"
+    assert [item["path"] for item in host_blobs.lacking(deployed.store(root), wider["files"])] == ["de"], "the rest is there already"
     blob(tmp_path / "store" / "blobs" / "sha256", b"german")
-    adopt.place_models(root, wider)
+    host_blobs.place_models(root, wider)
     places = [tmp_path / "models" / item["digest"][7:] for item in (first, wider)]
     assert (places[0] / "en").samefile(places[1] / "en")
-    adopt.remove_sets(root, [first["digest"]])
+    host_blobs.remove_sets(root, [first["digest"]])
     assert not places[0].exists() and (places[1] / "en").read_bytes() == b"english"
     assert sorted(deployed.store(root)) == sorted(item["digest"][7:] for item in wider["files"]), "what the other set shares stays, what nobody does goes"
-    adopt.remove_sets(root, [wider["digest"], sha(b"never there")])
+    host_blobs.remove_sets(root, [wider["digest"], sha(b"never there")])
     assert deployed.store(root) == {} and os.listdir(tmp_path / "models") == []
 
 
@@ -162,7 +162,7 @@ def test_damaged_blobs_in_the_store_are_removed_and_told(tmp_path: Path) -> None
     folder = tmp_path / "root" / "store" / "blobs" / "sha256"
     folder.mkdir(parents=True)
     good, flipped, cut, gone = blob(folder, b"good"), blob(folder, b"fl1pped", named=b"flipped"), blob(folder, b"cut", named=b"cut off"), sha(b"gone")
-    assert adopt.damaged(str(tmp_path / "root"), [good, flipped, cut, {"digest": gone, "size": 4}]) == [flipped["digest"], cut["digest"]]
+    assert host_blobs.damaged(str(tmp_path / "root"), [good, flipped, cut, {"digest": gone, "size": 4}]) == [flipped["digest"], cut["digest"]]
     assert os.listdir(folder) == [good["digest"][7:]]
 
 
@@ -183,7 +183,7 @@ def test_a_full_disk_is_told_with_the_place_and_the_bytes(number: int, tmp_path:
         state = real(path, **how)
         return os.stat_result((state.st_mode, state.st_ino, state.st_dev + 1, *state[3:])) if str(path).endswith("sha256") else state
 
-    monkeypatch.setattr(adopt, "copy_hashing", full)
+    monkeypatch.setattr(host_blobs, "copy_hashing", full)
     monkeypatch.setattr(os, "stat", elsewhere)
     told = take(tmp_path, good)
     monkeypatch.undo()
