@@ -9,16 +9,17 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
 import typing as t
 import urllib.parse
-from contextlib import contextmanager
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError, MissingError, RemoteError
@@ -30,6 +31,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store imp
 FILLED = "filled.json"
 _WAIT = 30  # seconds that the registry may take to answer first
 _SILENCE = 300  # seconds that it may take over one request, as when it hashes a large layer
+_PRIVATE = "azure-ai-registry-"  # begins the name of the folder with the socket
+_STALE = 600  # seconds after which such a folder behind whose socket nobody listens is what a killed run left
 _WORDS = 300  # characters of its words that an error quotes
 
 Record = t.Mapping[str, t.Any]
@@ -177,10 +180,22 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-@contextmanager
+def _sweep(base: str) -> None:
+    """Remove what runs of ours left that were killed."""
+    with os.scandir(base) as found:
+        old = [each for each in found if each.name.startswith(_PRIVATE) and each.is_dir(follow_symlinks=False)]
+    for each in old:
+        with contextlib.suppress(FileNotFoundError):
+            state = each.stat(follow_symlinks=False)
+            if state.st_uid == os.getuid() and time.time() - state.st_mtime > _STALE and not Registry(os.path.join(each.path, "socket")).answers():
+                shutil.rmtree(each.path, ignore_errors=True)
+
+
+@contextlib.contextmanager
 def _running(program: str, folder: str) -> t.Iterator[Registry]:
     """An instance that takes images in, behind a socket in a folder of our own, as long as the block runs."""
-    with tempfile.TemporaryDirectory(prefix="azure-ai-registry-") as private, open(os.path.join(folder, "push.log"), "wb") as log:
+    _sweep(tempfile.gettempdir())
+    with tempfile.TemporaryDirectory(prefix=_PRIVATE) as private, open(os.path.join(folder, "push.log"), "wb") as log:
         path = os.path.join(private, "socket")  # short: the kernel allows 107 characters
         environment = {**os.environ, "REGISTRY_HTTP_ADDR": path}
         try:

@@ -25,12 +25,19 @@ _MOST = 1024 * 1024  # bytes of an answer that are read
 Ask = t.Callable[[str, float], "tuple[int, bytes]"]
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Another address that a container names is not asked: it would answer for something else."""
+
+    def redirect_request(self, *_args: t.Any, **_more: t.Any) -> None:
+        return None
+
+
 def ask(url: str, wait: float = _ANSWER) -> tuple[int, bytes]:
-    """Status and body that a service answers; whatever the environment says of proxies.
+    """Status and body that a service answers; a redirect is an answer, and whatever the environment says of proxies does not count.
 
     :raises RemoteError: no answer.
     """
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Stay)
     try:
         with opener.open(url, timeout=wait) as answer:
             return int(answer.status), bytes(answer.read(_MOST))

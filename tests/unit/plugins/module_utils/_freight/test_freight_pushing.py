@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+import http.server
+import os
+import socketserver
 import sys
+import tempfile
+import threading
 import typing as t
 from pathlib import Path
 
@@ -125,6 +130,43 @@ def test_the_one_that_takes_images_in_ends_with_whoever_started_it(site: Site, t
         f"from {Store.__module__} import Store; from {pushing.__name__} import fill; fill('{program}', '{site.folder}', Store('{site.store.path}'), [], print)"
     )
     assert freight_kit.ends_with(code, note), "nobody would end it any more"
+
+
+def test_what_a_killed_run_left_goes_with_the_next_one(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path / "tmp"
+    old, fresh, other = (base / name for name in ("azure-ai-registry-old", "azure-ai-registry-fresh", "others-old"))
+    for folder in (old, fresh, other):
+        folder.mkdir(parents=True)
+    (base / "azure-ai-registry-link").symlink_to(other)
+    for folder in (old, other):
+        os.utime(folder, (1, 1))
+    monkeypatch.setattr(tempfile, "tempdir", str(base))
+    site.fill()
+    assert {path.name for path in base.iterdir()} == {"azure-ai-registry-fresh", "azure-ai-registry-link", "others-old"}
+
+
+def test_one_that_takes_images_in_now_is_not_swept_away(tmp_path: Path) -> None:
+    """However long it has been at it."""
+    folder = tmp_path / "azure-ai-registry-busy"
+    folder.mkdir()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def address_string(self) -> str:
+            return "socket"
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with socketserver.UnixStreamServer(str(folder / "socket"), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        os.utime(folder, (1, 1))
+        pushing._sweep(str(tmp_path))
+        server.shutdown()
+    assert folder.is_dir()
 
 
 def test_a_note_that_is_cut_off_counts_as_none(site: Site) -> None:

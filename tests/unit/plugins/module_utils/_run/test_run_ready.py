@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import http.server
 import socket
 import threading
 import typing as t
@@ -140,6 +141,28 @@ def test_proxies_of_the_environment_are_not_asked(raw: str, monkeypatch: pytest.
 @pytest.mark.parametrize("raw", [b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"], indirect=True)
 def test_a_refusal_is_an_answer(raw: str) -> None:
     assert ready.ask(raw) == (503, b"")
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_another_address_is_not_asked(code: int) -> None:
+    """It would answer 200 for a container that is not ready."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(code if self.path == "/ready" else 200)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert ready.ask(f"http://127.0.0.1:{server.server_port}/ready") == (code, b"") and asked == ["/ready"]
+        server.shutdown()
 
 
 @pytest.mark.parametrize("raw", [b"", b"not http\r\n\r\n"], indirect=True)
