@@ -18,6 +18,8 @@ description:
   - Takes the files that M(airgap.azure_ai.usage_spool) left in a folder and appends a look for every endpoint and scope, whatever its
     outcome, and a reading for every value that is new in its series. One transaction holds all of it.
   - The database itself refuses to alter or remove rows, and every row is chained to the one before. The guide in C(docs/ledger.md) is normative.
+  - Where the hosts of a harvest agree that the control node's clock is wrong by more than a day, nothing of that harvest is appended.
+    Its files move to C(refused/) and the module fails; what came before is appended all the same.
   - Files that were appended move to C(done/) beside the spool, malformed ones and those of other sites to C(refused/).
   - The heads of the chain are written to the system's log as well, out of the reach of whoever can write to the database.
 options:
@@ -177,7 +179,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import intake, ledger, months, schema, spool, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import clocks, intake, ledger, months, schema, spool, summary
 
 
 def argument_spec() -> dict:
@@ -217,6 +219,7 @@ def append(params: dict, keep: bool) -> dict:
     if not keep and not database.exists():
         database = schema.Database("sqlite://")
     files, refused = spool.Folder(folder).load(site) if folder else ([], [])
+    files, amiss = _judged(folder, files, keep)
     evidence = {(params["harvest"] or "", item["host"], item["container"]): item["kind"] for item in params.get("evidence") or ()}
     with database.write(keep) as connection:
         appender = ledger.Appender(connection, site, evidence)
@@ -230,7 +233,17 @@ def append(params: dict, keep: bool) -> dict:
         spool.Folder(folder).archive(files, refused)
     if keep and params["closed"]:
         spool.write_closed(params["closed"], closed)
+    if amiss:
+        raise InputError(clocks.NAME, amiss, "set it and harvest again; nothing is lost, as what was answered meanwhile is asked anew")
     return intake.result([outcome], refused, heads)
+
+
+def _judged(folder: str | None, files: list, keep: bool) -> tuple[list, str | None]:
+    """Files to append, and what is wrong with this node's clock; what was spooled under a wrong one is set aside."""
+    wrong = clocks.wrong(spool.Folder(folder).documents(files)) if folder else {}
+    if wrong and keep:
+        spool.Folder(folder).archive([], [(item.name, wrong[item.harvest]) for item in files if item.harvest in wrong])
+    return [item for item in files if item.harvest not in wrong], next(iter(wrong.values()), None)
 
 
 def _check(params: dict) -> None:

@@ -51,6 +51,7 @@ KINDS: dict[str, tuple[str, str]] = {
     # The text of these says what to do.
     **dict.fromkeys(("vanished", "closed_month", "usage_gone", "all_beyond_months", "restored", "regrown", "renamed"), ("warn", "")),
     "clock": ("note", ""),
+    "own_clock": ("bad", "Set this machine's clock right, then write the report again."),
     "unknown_source": ("warn", "source.json beside the output folder was missing for a while: see that it is there, then harvest again."),
 }
 _OTHER = ("warn", "")
@@ -61,6 +62,14 @@ def complete(finding: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     level, do = KINDS.get(finding["kind"], _OTHER)
     blank = {"site": "", "host": "", "container": "", "meter": "", "month": ""}
     return {**blank, "level": level, "do": do, "by": "", **finding}
+
+
+def clock(as_of: t.Optional[str], day: datetime.date) -> list[dict[str, t.Any]]:
+    """The finding that this machine's clock is behind what it has written down, so that all days left are too many."""
+    if as_of is None or datetime.date.fromisoformat(as_of[:10]) <= day + datetime.timedelta(days=1):
+        return []
+    text = f"this machine's clock says {day.isoformat()}, and the last harvest was at {as_of}: days left of licenses and commitments are counted wrongly"
+    return [{"kind": "own_clock", "text": text}]
 
 
 def ordered(findings: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:

@@ -83,7 +83,7 @@ def _clocks(seen: t.Mapping[Scope, Seen]) -> t.Iterator[Finding]:
         text = (
             f"its clock is {int(abs(offset).total_seconds() // 60)} minutes {way} the control node's: use around the end of a month may stand in the wrong one"
         )
-        yield Finding("clock", site, host, "", "", month, text + "; set the host's clock")
+        yield Finding("clock", site, host, "", "", month, text + "; set the wrong one right")
 
 
 def _gone(result: Result, seen: t.Mapping[Scope, Seen], events: Events) -> t.Iterator[Finding]:

@@ -38,6 +38,7 @@ _TITLES = {
     "renamed": "Containers took over a folder",
     "vanished": "Containers that nobody asks any more",
     "clock": "Clocks of hosts are wrong",
+    "own_clock": "The clock of this machine is wrong",
     "closed_month": "Closed months changed",
     "usage_gone": "Usage disappeared",
     "all_beyond_months": "All time exceeds the months",

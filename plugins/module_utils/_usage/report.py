@@ -59,6 +59,7 @@ def build(
     held = sorted((_license(row, day) for row in running), key=lambda row: (row["site"], row["host"], row["container"]))
     silences = advice.stale(_last(covered, known), {name: t.cast(str, fleet.heard_of(name, (), known)) for name in known.imports}, day)
     told = [finding._asdict() for finding in result.findings] + summary.silent(covered) + unmatched + fleet.findings(known)
+    told += advice.clock(as_of, day)
     chain = [{"kind": "chain", "text": problem} for problem in problems]
     report: dict[str, t.Any] = {
         "format": FORMAT,

@@ -262,7 +262,7 @@ def closed_months(connection: t.Any, site: Text = None, as_of: Text = None) -> d
 def _histories(connection: t.Any, site: Text, as_of: Text) -> tuple[dict[tuple[str, str, str], dict[str, t.Any]], list[Reopened]]:
     """Closed months, and those that had been closed before they changed."""
     looks = tables().looks
-    names = ("site", "host", "container", "scope", "source", "harvest", "recorded_at", "meaning_sha256", "seq")
+    names = ("site", "host", "container", "scope", "source", "harvest", "recorded_at", "observed_at", "meaning_sha256", "seq")
     query = sa.select(*[looks.c[name] for name in names]).where(looks.c.scope != calendar.ALL, looks.c.outcome.in_(_ANSWERED))
     query = query.where(looks.c.recorded_at > looks.c.scope + "-32")  # sorts behind every day of the month
     query = query.order_by(looks.c.site, looks.c.host, looks.c.container, looks.c.scope, looks.c.seq)
@@ -321,8 +321,9 @@ def silent(covered: t.Iterable[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]
 
 
 def _settled(month: str, first: t.Any, second: t.Any) -> bool:
+    """Both clocks must say that the month is over: one that is ahead would have a month passed over that goes on."""
     same = first.meaning_sha256 == second.meaning_sha256 and first.source == second.source
-    return same and first.harvest != second.harvest and calendar.is_over(month, first.recorded_at)
+    return same and first.harvest != second.harvest and calendar.is_over(month, min(first.recorded_at, first.observed_at or first.recorded_at))
 
 
 def adjustments(connection: t.Any, site: Text = None, as_of: Text = None) -> list[dict[str, t.Any]]:

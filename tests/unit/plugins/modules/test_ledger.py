@@ -120,3 +120,17 @@ def test_evidence_tells_that_a_counter_began_again(params: dict[str, t.Any]) -> 
     assert (rules.total(result.parts), result.findings) == ((140, 140), [])
     with pytest.raises(InputError, match="evidence"):
         ledger.append({**params, "evidence": [{"host": "h1", "container": "stt", "kind": "reset"}]}, keep=True)
+
+
+def test_what_was_asked_under_a_wrong_clock_of_this_node_is_set_aside(params: dict[str, t.Any]) -> None:
+    for host in ("h1", "h2"):
+        put(params, {**document("x", {"all": {"M": 1}}, "2026-03-10T00:00:00Z", host=host, source=host), "spooled_at": "2027-03-10T00:00:00Z"})
+    put(params, document("before", {"all": {"M": 1}}, "2026-03-09T00:00:00Z"))
+    for keep in (False, True):
+        with pytest.raises(InputError, match="^clock of this machine: says 2027-03-10T00:00:00Z, and all 2 hosts that answered say about 2026-03-10.*; set it"):
+            ledger.append(params, keep)
+        assert len(list(Path(params["spool"]).glob("*.json"))) == (0 if keep else 3)
+    assert rows(schema.Database(params["url"]), "looks", "harvest") == [("before",)], "what came before it is appended all the same"
+    beside = Path(params["spool"]).parent
+    assert sorted(path.name for path in (beside / "refused").iterdir()) == ["x--h1.json", "x--h2.json"]
+    assert ledger.append(params, keep=True)["looks"] == 0

@@ -105,3 +105,10 @@ def test_the_worst_comes_first_then_the_nearest_day() -> None:
         ]
     ]
     assert [row["kind"] for row in advice.ordered(rows)] == ["chain", "plan_over", "clone", "license_ends", "decrease", "new", "clock"]
+
+
+@pytest.mark.parametrize(("as_of", "told"), [(None, False), ("2026-03-15T23:59:59Z", False), ("2026-03-16T23:59:59Z", False), ("2026-03-17T00:00:00Z", True)])
+def test_a_clock_behind_what_was_written_down_is_told(as_of: str | None, told: bool) -> None:
+    found = advice.ordered(advice.clock(as_of, datetime.date(2026, 3, 15)))
+    assert [row["kind"] for row in found] == ["own_clock"] * told
+    assert not told or (found[0]["level"] == "bad" and "says 2026-03-15, and the last harvest was at 2026-03-17T00:00:00Z" in found[0]["text"])

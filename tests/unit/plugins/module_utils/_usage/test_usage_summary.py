@@ -80,6 +80,15 @@ def test_a_month_closes_when_seen_equal_by_two_harvests_after_its_end(database: 
     assert closed(database).get("stt", []) == months
 
 
+@pytest.mark.parametrize(("observed", "months"), [("2026-02-20T00:00:00Z", []), (LATER, ["2026-02"])])
+def test_a_month_is_over_when_both_clocks_say_so(database: Database, observed: str, months: list[str]) -> None:
+    """A control node that is ahead of its time would not ask again for a month that goes on."""
+    for harvest in "123":
+        made = document(harvest, {"2026-02": {"M": 5}, "all": {"M": 9}}, observed)
+        append(database, {**made, "spooled_at": LATER})
+    assert closed(database).get("stt", []) == months
+
+
 def test_a_new_source_opens_what_the_old_one_closed(database: Database) -> None:
     for harvest in "12":
         append(database, document(harvest, {"2026-01": {"M": 5}, "2026-02": {"M": 5}}, LATER))
