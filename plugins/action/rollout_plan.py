@@ -8,7 +8,6 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import os
 import typing as t
 from pathlib import Path
 
@@ -17,11 +16,10 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.airgap.azure_ai.plugins.action.host_lock import whoami
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import digest_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, front, lan_registry
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, lan_registry
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
-from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _want
+from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _front_files, _want
 
 
 def managed(value: str) -> t.Optional[bool]:
@@ -43,18 +41,6 @@ def authority(path: str) -> str:
         return Path(path).expanduser().read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def sums(declared: t.Mapping[str, t.Any], folder: str) -> dict[str, t.Optional[str]]:
-    """SHA-256 of each file of a front on this node as it lies there, encrypted or not; None for one that cannot be read."""
-    found: dict[str, t.Optional[str]] = {}
-    for name in front.FILES:
-        if declared.get(name):
-            try:
-                found[name] = str(digest_file(os.path.join(folder, os.path.expanduser(str(declared[name]))))[0])
-            except OSError:
-                found[name] = None
-    return found
 
 
 class ActionModule(ActionBase):
@@ -92,7 +78,7 @@ class ActionModule(ActionBase):
             want.update(allow_expired=args["allow_expired"], unpin=args["unpin"])
             want["engine"] = {"manage": managed(args["engine_manage"]), "config": args["engine_config"]}
             want["registry"] = lan_registry.chosen(args["transport"], args["registry"], args["hosts"], args["registry_from"])
-            want["front"] = {"declared": args["front"], "files": sums(args["front"], args["front_folder"])}
+            want["front"] = {"declared": args["front"], **_front_files.look(args["front"], args["front_folder"])}
             want["fronted"] = bool(args["front"])
         except AirgapError as exc:
             raise AnsibleActionFail(str(exc)) from None  # Ansible would tell the cause a second time

@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The TLS front of a host: what is declared, what stands in its way, and whether there is anything to do about it.
 
-``want["front"]`` is {declared (azure_ai_front of the host, {} without one), files ({certificate, key, client_ca: SHA-256, or None when the
-file is not there})}; ``have["front"]`` is {digest, ports} of the one that is installed, or None; ``have["nginx"]`` the path of the program.
+``want["front"]`` is {declared (azure_ai_front of the host, {} without one), files ({certificate, key, client_ca, client_crl: SHA-256, or None when
+the file is not there}), crl_until (when the first of the revocation lists ends, UTC, or None)}; ``have["front"]`` is {digest, ports} of the one that
+is installed, or None; ``have["nginx"]`` the path of the program.
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import os
 import typing as t
@@ -22,8 +24,9 @@ DEBIANS = ("/usr/sbin/nginx", "/sbin/nginx")  # where the package has its progra
 FOLDER = "/etc/azure-ai-front"
 UNIT = "/etc/systemd/system/azure-ai-front.service"
 CONFIG = "nginx.conf"
-FORMAT = 1  # of the configuration: another one is laid down anew
-FILES = ("certificate", "key", "client_ca")
+FORMAT = 2  # of the configuration: another one is laid down anew
+FILES = ("certificate", "key", "client_ca", "client_crl")
+CRL_SOON = 7  # days
 _HEAD = "# airgap.azure_ai front "
 _MAX = 4096
 _PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
@@ -39,13 +42,14 @@ SCHEMA: dict[str, t.Any] = {
         "certificate": _NAME,
         "key": _NAME,
         "client_ca": _NAME,
+        "client_crl": _NAME,
         "containers": {"type": "array", "items": _NAME},
         "records": {"type": "boolean"},
         "body_mb": {"type": "integer", "minimum": 1},
         "idle_seconds": {"type": "integer", "minimum": 1},
     },
 }
-_DEFAULTS: dict[str, t.Any] = {"ports": {}, "client_ca": "", "containers": None, "records": False, "body_mb": 500, "idle_seconds": 3600}
+_DEFAULTS: dict[str, t.Any] = {"ports": {}, "client_ca": "", "client_crl": "", "containers": None, "records": False, "body_mb": 500, "idle_seconds": 3600}
 
 Have = t.Mapping[str, t.Any]
 Want = t.Mapping[str, t.Any]
@@ -121,7 +125,7 @@ def judge(have: Have, want: Want, steps: t.Mapping[str, t.Any], urls: t.Mapping[
     warnings = [f"front: container {item['name']} is published on {item['bind']} as well, past the front; take its bind out" for item in open_ones]
     if not declared.get("client_ca"):
         warnings.append("front: it asks for no client certificates, so whoever reaches it may use the containers; name client_ca")
-    return [f"front: {line}" for line in problems], warnings
+    return [f"front: {line}" for line in problems], warnings + _crl_ends(asked, want["control_now"])
 
 
 def line(found: t.Mapping[str, t.Any]) -> str:
@@ -141,6 +145,8 @@ def _faults(declared: t.Mapping[str, t.Any], urls: t.Mapping[str, str]) -> list[
         ipaddress.ip_address(declared["address"])
     except ValueError:
         found.append(f"address {declared['address']!r} is not an address; use one of the host's, or 0.0.0.0")
+    if declared.get("client_crl") and not declared.get("client_ca"):
+        found.append("client_crl names whose certificates were revoked, and nobody is asked for one; name client_ca, or take client_crl out")
     named = [*(declared.get("containers") or []), *(declared.get("ports") or {})]
     unknown = sorted({name for name in named if name not in urls})
     if unknown:
@@ -149,6 +155,17 @@ def _faults(declared: t.Mapping[str, t.Any], urls: t.Mapping[str, str]) -> list[
     if len(set(ports)) < len(ports):
         found.append(f"ports {', '.join(map(str, ports))}: one of them twice; give each its own")
     return found
+
+
+def _crl_ends(asked: t.Mapping[str, t.Any], now: str) -> list[str]:
+    """A list of revoked certificates that has ended lets nobody in: nginx cannot know then who is revoked."""
+    until = asked.get("crl_until")
+    if not asked["declared"].get("client_crl") or until is None:
+        return []
+    days = (datetime.date.fromisoformat(until[:10]) - datetime.date.fromisoformat(now[:10])).days
+    if until <= now:
+        return [f"front: client_crl {asked['declared']['client_crl']} ended at {until}, so every client is refused; have its authority issue a new one"]
+    return [f"front: client_crl {asked['declared']['client_crl']} ends at {until}, and every client is refused then; lay a new one down"] * (days <= CRL_SOON)
 
 
 def _ports(declared: t.Mapping[str, t.Any]) -> list[int]:

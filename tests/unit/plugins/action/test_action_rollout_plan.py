@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
-from ansible_collections.airgap.azure_ai.plugins.action.rollout_plan import authority, sums
+from ansible_collections.airgap.azure_ai.plugins.action.rollout_plan import authority
 
 
 def test_words_around_a_certificate_do_no_harm(tmp_path: Path) -> None:
@@ -17,9 +16,3 @@ def test_words_around_a_certificate_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(b"f\xfcr die Pr\xfcfung\n-----BEGIN CERTIFICATE-----\n")
     assert "-----BEGIN CERTIFICATE-----" in authority(str(tmp_path / "ca.crt"))
     assert authority(str(tmp_path / "none")) == "" and authority(str(tmp_path)) == ""
-
-
-def test_files_of_a_front_are_told_apart_by_their_bytes(tmp_path: Path) -> None:
-    (tmp_path / "a.crt").write_bytes(b"certificate")
-    declared = {"certificate": "a.crt", "key": str(tmp_path / "none"), "client_ca": "", "port": 443}
-    assert sums(declared, str(tmp_path)) == {"certificate": f"sha256:{hashlib.sha256(b'certificate').hexdigest()}", "key": None}

@@ -21,7 +21,9 @@ NGINX = {"os": "debian-12", "arch": "amd64", "name": "nginx", "version": "1", "f
 COMMON = {**NGINX, "name": "nginx-common", "requested": False}
 
 
-def wish(files: dict[str, str | None] | None = None, packages: t.Sequence[dict[str, t.Any]] = (), **declared: t.Any) -> dict[str, t.Any]:
+def wish(
+    files: dict[str, str | None] | None = None, packages: t.Sequence[dict[str, t.Any]] = (), until: str | None = None, **declared: t.Any
+) -> dict[str, t.Any]:
     """Two containers behind a front, and a member of a group that nobody asks."""
     told = {name: value for name, value in {**FRONT, **declared}.items() if value is not None}
     items = [
@@ -30,7 +32,7 @@ def wish(files: dict[str, str | None] | None = None, packages: t.Sequence[dict[s
         item(Image(b"c"), name="dt-layout", port=5005, group="dt", member="layout"),
     ]
     told.pop("bind", None)
-    return want(*items, packages=list(packages), front={"declared": told, "files": {**SUMS, **(files or {})}}, fronted=True)
+    return want(*items, packages=list(packages), front={"declared": told, "files": {**SUMS, **(files or {})}, "crl_until": until}, fronted=True)
 
 
 def host(**more: t.Any) -> dict[str, t.Any]:
@@ -90,6 +92,8 @@ def test_the_plan_says_who_is_let_in() -> None:
         ({"containers": ["sent"]}, {}, "sent: no container of this host that users ask; there are sentiment, translator"),
         ({"ports": {"dt-layout": 1}}, {}, "dt-layout: no container of this host that users ask"),
         ({"ports": {"sentiment": 8443}}, {}, "one of them twice"),
+        ({"client_ca": None, "client_crl": "clients.crl"}, {}, "client_crl names whose certificates were revoked, and nobody is asked for one; name client_ca"),
+        ({"client_crl": "clients.crl"}, {}, "client_crl clients.crl is not a file on the control node"),
         ({"port": 5003}, {}, "port 5003 is that of container sentiment"),
         ({}, {"listening": [8443]}, "port 8443 is taken by another program"),
         ({"port": 8450}, {"front": {"digest": "1", "ports": [8443]}, "listening": [8443, 8450]}, "port 8450 is taken by another program"),
@@ -104,6 +108,31 @@ def test_what_stands_in_the_way_is_told(declared: dict[str, t.Any], more: dict[s
 def test_a_file_that_is_not_there_is_named() -> None:
     (line,) = plan(host(), wish({"key": None}))["problems"]
     assert "key a.key is not a file on the control node" in line
+
+
+def test_another_list_of_revoked_certificates_is_another_front() -> None:
+    one, other, none = (
+        plan(host(), wish({"client_crl": value} if value else {}, client_crl="clients.crl" if value else None))["front"]
+        for value in ("sha256:4", "sha256:5", "")
+    )
+    assert len({one["digest"], other["digest"], none["digest"]}) == 3
+    assert (one["paths"]["client_crl"], none["paths"]["client_crl"]) == ("clients.crl", "")
+
+
+@pytest.mark.parametrize(
+    ("until", "told"),
+    [
+        ("2026-05-31T23:59:59Z", "ended at 2026-05-31T23:59:59Z, so every client is refused; have its authority issue a new one"),
+        ("2026-06-08T00:00:00Z", "ends at 2026-06-08T00:00:00Z, and every client is refused then; lay a new one down"),
+        ("2026-06-09T00:00:00Z", None),
+        (None, None),
+    ],
+)
+def test_a_list_that_ends_is_told_ahead(until: str | None, told: str | None) -> None:
+    found = plan(host(), {**wish({"client_crl": "sha256:4"}, until=until, client_crl="clients.crl"), "control_now": "2026-06-01T12:00:00Z"})
+    assert found["problems"] == [] and [line for line in found["warnings"] if "client_crl" in line] == (
+        [f"front: client_crl clients.crl {told}"] if told else []
+    )
 
 
 def test_nginx_comes_to_hosts_with_a_front_and_to_no_other() -> None:
