@@ -39,11 +39,18 @@ options:
     type: path
   verify:
     description:
-      - V(all) walks every chain of the ledger. V(new) checks only what came after the heads that the last C(report.json) in O(dest) names
-        if it found the ledger in order; for ledgers of millions of rows, beside a regular M(airgap.azure_ai.ledger_info) that walks all.
+      - How much of the ledger's chains is walked. The report says when that was done last for all of them.
+      - V(auto) walks what came since the last C(report.json) in O(dest), and every chain when that was last done O(verify_days) days ago.
+        V(all) walks every chain now. V(new) walks what came since, and every chain only the first time and where something was wrong.
+      - Whatever is walked, the heads that the last C(report.json) names must be in the ledger. What is wrong is told by every report until
+        the ledger is put right, or somebody who can explain it removes C(report.json).
     type: str
-    choices: [all, new]
-    default: all
+    choices: [auto, all, new]
+    default: auto
+  verify_days:
+    description: After how many days V(verify=auto) walks every chain again.
+    type: int
+    default: 7
   site:
     description: Only this site. Default is every site that the ledger knows.
     type: str
@@ -179,9 +186,14 @@ urgent:
   returned: success
   type: int
 verified:
-  description: Whether the chain of the ledger is unbroken.
+  description: Whether the chain of the ledger is unbroken as far as it was walked.
   returned: success
   type: bool
+walked_on:
+  description: Day on which every chain was walked last.
+  returned: success
+  type: str
+  sample: "2026-03-31"
 charts:
   description: Whether the page has charts.
   returned: success
@@ -201,7 +213,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse, pretty
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import charts, headline, metrics, page, report, schema, sheet, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import charts, headline, metrics, page, recheck, report, schema, sheet, summary
 
 SHOWN = 100_000  # bytes of a CSV file that a diff shows
 
@@ -225,7 +237,8 @@ def argument_spec() -> dict:
         "dest": {"type": "path", "required": True},
         "charts": {"type": "bool"},
         "textfile": {"type": "path"},
-        "verify": {"type": "str", "choices": ["all", "new"], "default": "all"},
+        "verify": {"type": "str", "choices": ["auto", "all", "new"], "default": "auto"},
+        "verify_days": {"type": "int", "default": 7},
         "site": text,
         "store": {"type": "path"},
         "releases": {"type": "list", "elements": "dict", "default": [], "options": release},
@@ -240,7 +253,9 @@ def contents(params: dict, drawn: bool) -> tuple[dict, dict[str, bytes]]:
         raise InputError(f"textfile {textfile}", "does not end in .prom", "node_exporter reads no other files")
     with summary.uncollected(), schema.Database(params["url"]).read() as connection:
         releases = params["releases"] or report.bound(summary.running(connection, params["site"]), held(params.get("store")))
-        found = report.build(connection, params["site"], releases, params["commitments"], today(), known(params))
+        before, day = known(params["dest"]), today()
+        whole = recheck.due(before, params["verify"], day, params["verify_days"])
+        found = report.build(connection, params["site"], releases, params["commitments"], day, before, whole)
     files = {
         "report.html": page.render(found, drawn),
         "report.csv": sheet.usage(found),
@@ -265,13 +280,11 @@ def held(store: str | None) -> list[dict]:
         raise MissingError(f"store {store}", "no holdings.json in it", "receive a bundle first, or leave store out") from exc
 
 
-def known(params: dict) -> dict | None:
-    """Heads that the last report found in order; None for checking everything."""
-    path = os.path.join(params["dest"], "report.json")
-    data = _read(path) if params["verify"] == "new" else None
-    last = parse(data, path) if data else {}
-    chain = last.get("chain", {}) if isinstance(last, dict) else {}
-    return chain["heads"] if chain.get("verified") and "heads" in chain else None
+def known(folder: str) -> recheck.Known | None:
+    """What the last report in a folder knew of the ledger; None for nothing."""
+    path = os.path.join(folder, "report.json")
+    data = _read(path)
+    return recheck.known(parse(data, path)) if data else None
 
 
 def today() -> datetime.date:
@@ -343,6 +356,7 @@ def main() -> None:
         findings=len(found["findings"]),
         urgent=sum(1 for finding in found["findings"] if finding["level"] == "bad"),
         verified=found["chain"]["verified"],
+        walked_on=(found["chain"]["walked"] or {}).get("on"),
         charts=drawn,
     )
 

@@ -59,7 +59,9 @@ def test_rows_and_hashes_are_those_of_sqlite(database: schema.Database, tmp_path
         assert rows(database, table, "seq", "prev", "hash") == rows(twin, table, "seq", "prev", "hash")
     with database.read() as connection, twin.read() as other:
         assert ledger.verify(connection) == []
-        assert report.build(connection) == report.build(other)
+        made, twin_made = report.build(connection), report.build(other)
+        assert made["chain"].pop("ledgers").keys() == twin_made["chain"].pop("ledgers").keys() == {"plant-7"}  # ids are drawn at random
+        assert made == twin_made
         assert page.render(report.build(connection)).startswith(b"<!DOCTYPE html>")
 
 

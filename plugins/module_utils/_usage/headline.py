@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import words
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import recheck, words
 
 ITEMS = 12  # findings that one card lists
 _TAGS = {"bad": "urgent", "warn": "look at it", "note": "plan ahead"}
@@ -115,13 +115,13 @@ def _license(report: Report) -> dict[str, str]:
 
 
 def _ledger(report: Report) -> dict[str, str]:
-    rows = sum(head["seq"] for tables in report["chain"]["heads"].values() for head in tables.values())
-    good = report["chain"]["verified"]
+    good, walked = report["chain"]["verified"], report["chain"]["walked"]
+    rows = words.number(str(recheck.rows_of(report["chain"]["heads"])))
     return _tile(
         "Ledger",
         "unbroken" if good else "broken",
         "good" if good else "bad",
-        f"{words.number(str(rows))} rows{' checked' if report['chain']['checked'] == 'all' else ', the new ones checked'}",
+        f"{rows} rows, " + (f"all walked on {words.day(walked['on'])}" if walked else "never all walked"),
     )
 
 

@@ -31,7 +31,8 @@ HELP = {
     "site_last_look_timestamp_seconds": "When a container of a site was last looked at.",
     "site_last_export_timestamp_seconds": "When the newest usage export of a site was made; at headquarters only.",
     "findings": "Findings of the report by level.",
-    "ledger_chain_verified": "Whether every row of the ledger follows from the one before.",
+    "ledger_chain_verified": "Whether every row of the ledger that was checked follows from the one before.",
+    "ledger_chain_walked_timestamp_seconds": "Midnight UTC of the day on which every row of the ledger was checked last; absent for never.",
 }
 PREFIX = "azure_ai_"
 
@@ -47,12 +48,14 @@ def textfile(report: Report) -> bytes:
 
 
 def _samples(report: Report) -> dict[str, list[Sample]]:
+    walked = report["chain"]["walked"]
     found: dict[str, list[Sample]] = {
         "report_info": [({"format": str(report["format"])}, "1")],
         "usage_units": _units(report["totals"]),
         "adjusted_units": [({name: row[name] for name in ("site", "service", "resource", "meter", "month")}, row["adjusted"]) for row in report["adjusted"]],
         "findings": [({"level": level}, str(sum(1 for row in report["findings"] if row["level"] == level))) for level in ("bad", "warn", "note")],
         "ledger_chain_verified": [({}, "1" if report["chain"]["verified"] else "0")],
+        "ledger_chain_walked_timestamp_seconds": [({}, _moment(f"{walked['on']}T00:00:00Z"))] if walked else [],
         "site_last_look_timestamp_seconds": [({"site": site}, _moment(last)) for site, last in _looks(report["coverage"]).items()],
         "site_last_export_timestamp_seconds": [({"site": row["site"]}, _moment(row["heard_of"])) for row in report["fleet"] if row["by_export"]],
     }

@@ -12,7 +12,7 @@ import datetime
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import advice, burn, fleet, ledger, recheck, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import advice, burn, fleet, recheck, summary
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.rules import Part
 
@@ -35,13 +35,15 @@ def build(
     releases: t.Sequence[t.Mapping[str, t.Any]] = (),
     commitments: t.Sequence[t.Mapping[str, t.Any]] = (),
     today: t.Optional[datetime.date] = None,
-    since: t.Optional[recheck.Heads] = None,
+    before: t.Optional[recheck.Known] = None,
+    whole: bool = True,
 ) -> dict[str, t.Any]:
     """The report of one site, or of all. It holds no moment of its own making: ``as_of`` is the last look's.
 
     :param releases: what runs, as ``bound`` gives it
     :param today: the day on which days left are counted; that of the last look when None
-    :param since: heads that an earlier report found in order; only what came after them is checked then
+    :param before: what an earlier report knew
+    :param whole: whether to walk every chain; else only what came after the heads that ``before`` names
     :raises InputError: a commitment is not as documented.
     """
     looks = summary.looks_of(connection, site)
@@ -50,7 +52,6 @@ def build(
     parts = fleet.parts(result.parts, known)
     used = _used(parts)
     covered = [_seen(row, used) for row in summary.coverage(connection, site, looks=looks)]
-    problems = ledger.verify(connection) if since is None else recheck.verify(connection, since)
     as_of = max((row["last_look"] for row in covered), default=None)
     day = today or datetime.date.fromisoformat((as_of or "2000-01-01")[:10])
     closed = _closed(covered, known)
@@ -60,7 +61,8 @@ def build(
     silences = advice.stale(_last(covered, known), {name: t.cast(str, fleet.heard_of(name, (), known)) for name in known.imports}, day)
     told = [finding._asdict() for finding in result.findings] + summary.silent(covered) + unmatched + fleet.findings(known)
     told += advice.clock(as_of, day)
-    chain = [{"kind": "chain", "text": problem} for problem in problems]
+    chain = recheck.check(connection, before, whole, day)
+    broken = [{"kind": "chain", "text": problem} for problem in chain["problems"]]
     report: dict[str, t.Any] = {
         "format": FORMAT,
         "sites": sorted({row["site"] for row in covered} | set(known.imports)),
@@ -77,8 +79,8 @@ def build(
         "coverage": covered,
         "licenses": held,
         "commitments": burned,
-        "findings": advice.ordered([*chain, *told, *advice.plans(burned, day), *advice.licenses(held, day), *silences]),
-        "chain": {"verified": not problems, "checked": "all" if since is None else "new", "problems": problems, "heads": ledger.heads(connection)},
+        "findings": advice.ordered([*broken, *told, *advice.plans(burned, day), *advice.licenses(held, day), *silences]),
+        "chain": chain,
     }
     return {**report, "fleet": fleet.sites(report, known, day)}
 

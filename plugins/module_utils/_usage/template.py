@@ -195,6 +195,8 @@ _COVERAGE = """
 {% for site, tables in heads %}{% for table, head in tables.items() %}<p>{{ site }} · {{ table }} {{ head.seq }} <code>{{ head.hash }}</code></p>{% endfor %}
 {% endfor %}
 {{ left_out(r.chain.heads | length, "sites", 20) }}{% endif %}
+<p>{% if r.chain.walked %}Every row was walked on {{ r.chain.walked.on | day }}, {{ r.chain.walked.rows | string | number }} of them{% else %}\
+Every row was never walked{% endif %}. A report walks those that came since, and makes sure that the heads of the report before are there.</p>
 <p>The chain shows that no row was altered or left out since a head was written down elsewhere. It does not show that a container counted rightly.
 {% if not drawn %}There are no charts: they need Matplotlib on the control node. The tables hold every number.{% endif %}</p>
 </footer>

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import io
 import json
 import re
+import sqlite3
 import typing as t
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import words
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import backup, ledger, words
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
 from ansible_collections.airgap.azure_ai.plugins.modules import usage_report
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document
@@ -36,7 +38,8 @@ def params(tmp_path: Path) -> dict[str, t.Any]:
         "releases": [],
         "commitments": [plan],
         "textfile": None,
-        "verify": "all",
+        "verify": "auto",
+        "verify_days": 7,
     }
 
 
@@ -79,7 +82,8 @@ def test_the_same_numbers_in_all_files(params: dict[str, t.Any]) -> None:
 def test_formats_agree_whatever_a_container_calls_its_meters(tmp_path_factory: pytest.TempPathFactory, values: dict[str, int]) -> None:
     folder = tmp_path_factory.mktemp("ledger")
     append(Database(str(folder / "l.db")), document("1", {"all": values, "2026-01": values}))
-    params = {"url": str(folder / "l.db"), "dest": str(folder / "out"), "site": None, "releases": [], "commitments": [], "textfile": None, "verify": "all"}
+    params = {"url": str(folder / "l.db"), "dest": str(folder / "out"), "site": None, "releases": [], "commitments": [], "textfile": None}
+    params.update(verify="all", verify_days=7)
     found, files = usage_report.contents(params, False)
     named = {Path(path).name: data.decode() for path, data in files.items()}
     assert {row["meter"]: int(row["units"][0]) for row in found["totals"]} == values
@@ -123,12 +127,90 @@ def test_the_result_says_why_there_are_no_charts(params: dict[str, t.Any]) -> No
     assert "Matplotlib" not in usage_report.told(found, None, True)
 
 
-def test_only_new_rows_are_checked_where_the_last_report_was_in_order(params: dict[str, t.Any]) -> None:
-    params["verify"] = "new"
-    assert usage_report.known(params) is None
+def told_of(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    return json.loads((Path(params["dest"]) / "report.json").read_text())["chain"]
+
+
+def alter(params: dict[str, t.Any], *statements: str) -> None:
+    """Somebody who owns the file: what may not be done is done with the triggers gone, which are put back."""
+    connection = sqlite3.connect(params["url"])
+    triggers = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _text in triggers:
+        connection.execute(f'DROP TRIGGER "{name}"')
+    for text in (*statements, *[text for _name, text in triggers]):
+        connection.execute(text)
+    connection.commit()
+    connection.close()
+
+
+def on(monkeypatch: pytest.MonkeyPatch, day: str) -> None:
+    monkeypatch.setattr(usage_report, "today", lambda: datetime.date.fromisoformat(day))
+
+
+def test_every_row_is_walked_each_seven_days_and_new_ones_always(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    walks = []
+    walk = ledger.verify
+    monkeypatch.setattr(ledger, "verify", lambda *given: walks.append(1) or walk(*given))
+    for day, walked in (("01", "01"), ("02", "01"), ("07", "01"), ("08", "08"), ("09", "08"), ("05", "05")):
+        on(monkeypatch, f"2026-03-{day}")
+        append(Database(params["url"]), document(day, {"all": {"M": 20000 + int(day)}, "2026-01": None}, f"2026-03-{day}T00:00:00Z"))
+        before = len(walks)
+        assert run(params) is True
+        found = told_of(params)
+        assert found["walked"]["on"] == f"2026-03-{walked}"
+        assert (found["walked"]["rows"] == sum(head["seq"] for head in found["heads"]["plant-7"].values())) == (len(walks) > before)
+        assert run(params) is False  # the same day, the same file
+        assert found["verified"] and found["anchor"] == found["heads"]
+        assert f"all walked on {int(walked)}\u00a0Mar\u00a02026" in (Path(params["dest"]) / "report.html").read_text()
+    assert len(walks) == 3
+
+
+@pytest.mark.parametrize(("verify", "walked"), [("all", "2026-06-01"), ("auto", "2026-06-01"), ("new", "2026-03-01")])
+def test_on_request_every_row_or_none(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch, verify: str, walked: str) -> None:
+    on(monkeypatch, "2026-03-01")
     run(params)
-    assert usage_report.known(params)["plant-7"]["readings"]["seq"] == 2
+    on(monkeypatch, "2026-06-01")
+    run({**params, "verify": verify})
+    assert told_of(params)["walked"]["on"] == walked
+
+
+def test_a_chain_written_anew_stays_told_until_somebody_explains_it(params: dict[str, t.Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    on(monkeypatch, "2026-03-01")
     run(params)
-    assert json.loads((Path(params["dest"]) / "report.json").read_text())["chain"]["checked"] == "new"
-    assert run(params) is False
-    assert usage_report.known({**params, "verify": "all"}) is None
+    identity = told_of(params)["ledgers"]["plant-7"]
+    params["url"] = str(tmp_path / "anew.db")
+    append(Database(params["url"]), document("1", {"all": {"M": 11111}, "2026-01": {"M": 11111}}))
+    alter(params, f"UPDATE ledgers SET id = '{identity}'")
+    for day in ("01", "02", "20", "21"):
+        on(monkeypatch, f"2026-03-{day}")
+        run(params)
+        assert "site plant-7, readings row 2: not the row that the last report named" in told_of(params)["problems"]
+    (Path(params["dest"]) / "report.json").unlink()
+    run(params)
+    assert told_of(params)["verified"]
+
+
+def test_an_old_row_is_found_by_the_next_whole_walk_and_told_from_then_on(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    on(monkeypatch, "2026-03-01")
+    run(params)
+    alter(params, "UPDATE readings SET quantity = '9' WHERE seq = 1")
+    for day, verified in (("02", True), ("08", False), ("09", False)):
+        on(monkeypatch, f"2026-03-{day}")
+        run(params)
+        assert told_of(params)["verified"] is verified
+    alter(params, "UPDATE readings SET quantity = '12345' WHERE seq = 1")
+    run(params)
+    assert told_of(params)["verified"]
+
+
+def test_a_restored_ledger_is_not_held_against_the_former_one(params: dict[str, t.Any], tmp_path: Path) -> None:
+    backup.copy(params["url"], str(tmp_path / "backup.db"))
+    append(Database(params["url"]), document("2", {"all": {"M": 12346}}, "2026-03-11T00:00:00Z"))
+    run(params)
+    params["url"] = str(tmp_path / "backup.db")
+    run(params)
+    assert told_of(params)["verified"] is False  # nobody said that it was put back
+    with Database(params["url"]).write() as connection:
+        ledger.open_ledger(connection, "plant-7", "restored")
+    run(params)
+    assert told_of(params)["verified"] is True

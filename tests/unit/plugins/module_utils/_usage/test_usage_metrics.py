@@ -36,7 +36,7 @@ def report(name: str = "stt", ends: t.Optional[str] = "2026-12-30", units: t.Opt
         "totals": [{"site": "plant-7", "service": "s", "resource": "r0", "meter": name, "units": ["40", "50.5"]}],
         "adjusted": [{"site": "plant-7", "service": "s", "resource": "r0", "meter": name, "month": "2026-01", "adjusted": "-3"}],
         "findings": [{"level": "bad"}, {"level": "warn"}, {"level": "warn"}],
-        "chain": {"verified": True},
+        "chain": {"verified": True, "walked": {"on": "2026-11-20", "rows": 9} if ends else None},
         "coverage": [{**place, "problem": None, "last_look": "2026-03-10T00:00:00Z", "last_answer": None}],
         "fleet": [{"site": "plant-7", "by_export": True, "heard_of": "2026-03-10T00:00:00Z"}],
         "commitments": [plan],
@@ -61,6 +61,7 @@ def test_labels_survive_whatever_they_hold(name: str) -> None:
 def test_what_nobody_knows_has_no_sample() -> None:
     found = samples(report(ends=None))
     assert found["license_end_timestamp_seconds"] == []
+    assert found["ledger_chain_walked_timestamp_seconds"] == []
     assert [sample.value for sample in found["license_end_unknown"]] == [1]
     assert found["commitment_forecast_units"] == []
     assert found["container_last_answer_timestamp_seconds"] == []
@@ -69,7 +70,8 @@ def test_what_nobody_knows_has_no_sample() -> None:
     assert {sample.labels["bound"]: sample.value for sample in known["commitment_forecast_units"]} == {"low": 90, "likely": 120, "high": 120}
 
 
-def test_a_license_lasts_to_the_end_of_its_last_day() -> None:
+def test_a_license_lasts_to_the_end_of_its_last_day_and_a_walk_counts_from_the_first_moment_of_its_own() -> None:
+    assert samples(report())["ledger_chain_walked_timestamp_seconds"][0].value == datetime.datetime(2026, 11, 20, tzinfo=datetime.timezone.utc).timestamp()
     (sample,) = samples(report())["license_end_timestamp_seconds"]
     assert sample.value == datetime.datetime(2026, 12, 31, tzinfo=datetime.timezone.utc).timestamp()
 

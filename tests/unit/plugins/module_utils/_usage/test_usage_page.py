@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import page, report
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import page, recheck, report
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.report_kit import adjusted, build, fill, imported, release
@@ -84,7 +84,7 @@ def test_numbers_and_doubts_are_shown(tmp_path: Path) -> None:
 
 
 def test_a_broken_chain_stands_at_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report.ledger, "verify", lambda _connection: ["site plant-7, readings row 1: gone"])
+    monkeypatch.setattr(recheck.ledger, "verify", lambda _connection: ["site plant-7, readings row 1: gone"])
     words = Tags(render(tmp_path, document("1", {"all": {"M": 1}}))).words
     assert "broken" in words.replace("unbroken", "")
     assert words.index("The ledger was altered") < words.rindex("eadings row 1: gone") < words.index("Coverage")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from pathlib import Path
 
@@ -76,3 +77,37 @@ def test_what_it_does_not_prove(database: Database) -> None:
     tamper(database, "UPDATE readings SET quantity = '7' WHERE seq = 2")
     assert problems(database, known) == []
     assert problems(database, {}) != []
+
+
+DAY = datetime.date(2026, 3, 20)
+
+
+@pytest.mark.parametrize(
+    ("walked", "verify", "due"),
+    [
+        ("2026-03-20", "auto", False),
+        ("2026-03-14", "auto", False),
+        ("2026-03-13", "auto", True),
+        ("2026-03-21", "auto", True),
+        ("2026-03-20", "all", True),
+        ("2020-01-01", "new", False),
+        (None, "new", True),
+    ],
+)
+def test_when_every_row_is_walked(walked: str | None, verify: str, due: bool) -> None:
+    before = recheck.Known({}, {}, True, walked and {"on": walked, "rows": 1})
+    assert recheck.due(before, verify, DAY, 7) is due
+    assert recheck.due(None, verify, DAY, 7) is recheck.due(before._replace(verified=False), verify, DAY, 7) is True
+
+
+@pytest.mark.parametrize("report", [None, [], {}, {"chain": None}, {"chain": {"heads": {}, "verified": True}}, {"chain": {"anchor": []}}])
+def test_a_report_that_knows_nothing(report: t.Any) -> None:
+    assert recheck.known(report) is None
+
+
+def test_what_a_report_says_is_what_the_next_one_knows(database: Database) -> None:
+    with database.read() as connection:
+        said = recheck.check(connection, None, True, DAY)
+        known = recheck.known({"chain": said})
+        assert known == (said["heads"], said["ledgers"], True, {"on": "2026-03-20", "rows": 8})
+        assert recheck.check(connection, known, False, DAY) == said
