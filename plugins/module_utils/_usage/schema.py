@@ -40,6 +40,15 @@ __all__ = ["ADJUSTMENTS", "GENESIS", "IMPORT_ERROR", "LOOKS", "MIGRATIONS", "REA
 _BUSY = 60  # seconds that a writer waits for another
 _LOCK = 0x617A7572  # any constant: one advisory lock for every writer of this collection's ledgers
 _CACHE = 32 * 1024  # KiB; the index of series is written all over, and with SQLite's 2 MB a million rows take half as long again
+_WAYS = {
+    "full": "make room there and run it again",
+    "no space left": "make room there and run it again",
+    "locked": "another program holds it: when that has ended, run it again",
+    "readonly": "run as the user who owns it",
+    "unable to open": "run as the user who owns its folder",
+    "permission denied": "let the database's owner grant it",
+    "connection": "when the server answers again, run it again",
+}
 _DAMAGED = ("malformed", "not a database")  # what SQLite says of a file as soon as it is opened
 
 
@@ -137,7 +146,7 @@ class Database:
         except (sa.exc.SQLAlchemyError, OSError) as exc:
             if any(word in _line(exc) for word in _DAMAGED):
                 raise IntegrityError(f"ledger {self.name}", f"no whole SQLite database ({_line(exc)})", backup.WAY_OUT) from exc
-            raise RemoteError(f"ledger {self.name}", f"the database refused ({_line(exc)})") from exc
+            raise RemoteError(f"ledger {self.name}", f"the database refused ({_line(exc)})", _way_out(_line(exc))) from exc
 
 
 def _resolve(url: str) -> tuple[str, t.Any, t.Optional[str]]:
@@ -164,6 +173,11 @@ def _tune(connection: t.Any, _record: t.Any) -> None:
     # FULL: a reading whose spool file is gone must survive a power cut.
     for pragma in (f"busy_timeout={_BUSY * 1000}", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _way_out(text: str) -> str:
+    """What to do about what a database said."""
+    return next((way for word, way in _WAYS.items() if word in text.lower()), "")
 
 
 def _line(exc: BaseException) -> str:

@@ -233,16 +233,31 @@ def test_a_full_disk_is_named_and_loses_nothing(path: str) -> None:
     assert verified(path) == []
 
 
+def _lock(path: str, locked: t.Any, leave: t.Any) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    locked.set()
+    leave.wait(60)
+    other.execute("ROLLBACK")
+
+
 def test_a_locked_database_is_waited_for_and_named(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "_BUSY", 1)
     append(schema.Database(path), document("1", {"all": {"M": 1}}))
-    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
+    context = multiprocessing.get_context("spawn")
+    locked, leave = context.Event(), context.Event()
+    other = context.Process(target=_lock, args=(path, locked, leave))
+    other.start()
+    assert locked.wait(60)
     with pytest.raises(RemoteError, match="database is locked"):
         append(schema.Database(path), document("2", {"all": {"M": 2}}))
-    threading.Timer(0.3, other.execute, ("COMMIT",)).start()
+    with schema.Database(path).read() as connection:  # whoever reads does not wait
+        assert summary.accounts(connection).parts[0].quantity.low == 1
+    monkeypatch.setattr(schema, "_BUSY", 60)
+    threading.Timer(0.3, leave.set).start()
     assert append(schema.Database(path), document("2", {"all": {"M": 2}})).new == 1
-    other.close()
+    other.join(60)
+    assert rows(schema.Database(path), "readings", "quantity") == [("1",), ("2",)]
 
 
 def test_a_row_altered_by_hand_is_named(path: str) -> None:
