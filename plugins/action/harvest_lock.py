@@ -11,6 +11,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.airgap.azure_ai.plugins.action.host_lock import whoami
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import one_line
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _run_lock
 
 Json = dict[str, t.Any]
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         try:
             holder = _run_lock.holder(path) if self._task.check_mode else _run_lock.take(path, os.getppid(), whoami(), wait)
         except OSError as exc:
-            return {**result, "failed": True, "msg": str(exc)}
+            return {**result, "failed": True, "msg": one_line(exc)}
         if holder is None:
             return {**result, "changed": False, "msg": "would be held" if self._task.check_mode else "held until this run ends", "holder": None}
         words = f"lock {path}: held by {holder.get('who')} from {holder.get('node')} since {holder.get('since')}"

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.masking import Mask
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _carried
@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
                 return {**result, **answer, "failed": True}
             result.update(self._carry(args, target, folder, str(answer["summary"]["host"]["hostname"]), variables))
         except (AirgapError, OSError) as exc:
-            return {**result, "failed": True, "msg": str(exc)}
+            return {**result, "failed": True, "msg": one_line(exc)}
         finally:
             self._remove_tmp_path(remote, force=True)
             self._connection._shell.tmpdir = before

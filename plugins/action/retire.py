@@ -15,7 +15,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import digest_file
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import fsync_folder, make_folder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, pack
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
         except _Failed as exc:
             return {**result, **exc.answer}
         except (AirgapError, OSError) as exc:
-            return {**result, "failed": True, "msg": str(exc)}
+            return {**result, "failed": True, "msg": one_line(exc)}
         return {**result, **found, "plan": plan}
 
     def _retire(self, args: Json, plan: Json, task_vars: Json | None) -> Json:

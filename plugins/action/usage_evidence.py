@@ -12,7 +12,7 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import evidence, kept, months
 
@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
             while harvest.wanted():
                 harvest.take(self._ask(harvest, task_vars))
         except (AirgapError, OSError) as exc:
-            return {**result, "failed": True, "msg": str(exc)}
+            return {**result, "failed": True, "msg": one_line(exc)}
         told = harvest.result()
         if told["problems"]:
             result["warnings"] = told["problems"][:3]
@@ -116,7 +116,7 @@ class Evidence:
             try:
                 signal = self._keepers[name].keep(piece)
             except (AirgapError, OSError) as exc:
-                self._problems.append(f"{self._host} {name}: {exc}")
+                self._problems.append(f"{self._host} {name}: {one_line(exc)}")
                 return 0
             if signal:
                 self._signals[name] = signal

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import spool
 
 
@@ -37,5 +37,5 @@ class ActionModule(ActionBase):
             if not self._task.check_mode:
                 plan.write(answer)
         except (AirgapError, OSError) as exc:
-            return {**result, "failed": True, "msg": str(exc)}
+            return {**result, "failed": True, "msg": one_line(exc)}
         return {**result, "changed": False, **spool.counts(answer)}

@@ -83,7 +83,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, way_out
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.takeover import STATES, Takeover
@@ -113,7 +113,7 @@ def main() -> None:
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
-        module.fail_json(msg=f"{params['root']}: {exc}; {way_out(exc)}")
+        module.fail_json(msg=one_line(exc, f"{params['root']}"))
     line = f"container {params['name']}: {why}" if why else f"container {params['name']}: nothing to do"
     module.exit_json(changed=bool(why), msg=line, diff={"before": "", "after": f"{line}\n" if why else ""})
 

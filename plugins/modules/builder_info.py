@@ -161,7 +161,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import proxy, vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, Problems, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, filesets, reach
@@ -342,7 +342,7 @@ def main() -> None:
     try:
         module.exit_json(**BuilderInfo(module.params).run(module.check_mode))
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, manifest, sbom, shape
 
@@ -107,7 +107,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     module.exit_json(**result)
 
 

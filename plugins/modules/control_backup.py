@@ -105,7 +105,7 @@ from contextlib import contextmanager
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder, open_shared, remove_leftovers
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import archive, backup, ledger, months, schema
 
@@ -204,7 +204,7 @@ def main() -> None:
     try:
         result = run(module.params, module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     module.exit_json(**result)
 
 

@@ -128,7 +128,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import digest_file
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import archive, backup, ledger, months, receipt, restored, schema
@@ -217,7 +217,7 @@ def main() -> None:
     try:
         result = run(module.params, module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     module.exit_json(**result)
 
 

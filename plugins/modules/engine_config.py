@@ -72,7 +72,7 @@ import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import daemon
 
@@ -122,7 +122,7 @@ def main() -> None:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             write_bytes(path, after, 0o644)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     diff = {"before_header": path, "after_header": path, "before": before.decode(errors="replace"), "after": after.decode(errors="replace")}
     told = f"{path}: {why}" if why else f"{path}: as wanted"
     module.exit_json(changed=why is not None, msg=told, apply=daemon.apply(have, want), checked=judged, diff=diff)

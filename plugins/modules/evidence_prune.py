@@ -57,7 +57,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import kept, months
 
 
@@ -77,7 +77,7 @@ def main() -> None:
         if not module.check_mode:
             kept.remove(folders)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     verb = "would be removed" if module.check_mode else "removed"
     module.exit_json(changed=bool(folders), removed=folders, msg=f"{len(folders)} months {verb}" if folders else "nothing is old enough")
 

@@ -129,7 +129,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import daemon, deployed, front, host, inside, lan_registry, lock, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
@@ -185,7 +185,7 @@ def main() -> None:
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
-        module.fail_json(msg=f"host: {exc}; run with become")
+        module.fail_json(msg=one_line(exc, "host"))
     found["registry_error"] = lan_registry.trouble(params["registry"], params["registry_ca"]) if params["registry"] else None
     module.exit_json(changed=False, host=found)
 

@@ -100,7 +100,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, way_out
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock
 
 
@@ -142,7 +142,7 @@ def main() -> None:
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
-        module.fail_json(msg=f"lock {params['root']}/{lock.FILE}: {exc}; {way_out(exc)}")
+        module.fail_json(msg=one_line(exc, f"lock {params['root']}/{lock.FILE}"))
     if why != lock.FREE:
         turn = None  # it was held, so whoever held it may have changed the host after it was looked at
     module.exit_json(changed=why is not None, turn=turn, msg=f"{params['state']}: {why or 'nothing to do'}")

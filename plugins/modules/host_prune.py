@@ -74,7 +74,7 @@ bytes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import surplus
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
@@ -99,7 +99,7 @@ def main() -> None:
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
-        module.fail_json(msg=f"host: {exc}; run with become")
+        module.fail_json(msg=one_line(exc, "host"))
     lines = [f"release {name} {release}" for name, release in found["releases"]]
     lines += [f"{kind} {item}" for kind in ("images", "models") for item in found[kind]]
     diff = {"before": "".join(f"{line}\n" for line in lines), "after": ""}

@@ -115,7 +115,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, Problems, way_out
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, Problems, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host_blobs, lock
 
@@ -188,7 +188,7 @@ def main() -> None:
     except (AirgapError, KeyError) as exc:
         module.fail_json(msg=str(exc) if isinstance(exc, AirgapError) else f"blobs or models: key {exc} is missing")
     except OSError as exc:
-        module.fail_json(msg=f"store {params['root']}: {exc}; {way_out(exc)}")
+        module.fail_json(msg=one_line(exc, f"store {params['root']}"))
     result = {"adopted": [blob["digest"] for blob in blobs], "placed": [item["digest"] for item in models], "removed": paths}
     after = "".join(f"{word} {item}\n" for word, items in result.items() for item in items)
     module.exit_json(changed=why is not None, msg=why or "everything is in place", diff={"before": "", "after": after}, **result)

@@ -100,7 +100,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError, way_out
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import image as archive
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host_blobs, lan_registry, loading, lock
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
@@ -180,7 +180,7 @@ def main() -> None:
     except KeyError as exc:
         module.fail_json(msg=f"image {params['name']}: its record lacks {exc}")
     except OSError as exc:
-        module.fail_json(msg=f"image {params['name']}: {exc}; {way_out(exc)}")
+        module.fail_json(msg=one_line(exc, f"image {params['name']}"))
     after = params["image"]["manifest"] if why else before["id"]
     lines = f"{sent} bytes to load, {left_out} bytes left out\n" if why else ""
     diff = {"before_header": params["name"], "after_header": params["name"], "before": f"{before['id'] or 'absent'}\n", "after": f"{after}\n{lines}"}

@@ -213,7 +213,7 @@ heads:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import adjustment, backup, ledger, months, schema, summary, totals
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import unguarded
@@ -318,7 +318,7 @@ def main() -> None:
     try:
         result = look(module.params)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     module.exit_json(changed=False, **result)
 
 

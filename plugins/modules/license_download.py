@@ -187,7 +187,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import proxy, vault
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Told
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release, selector
@@ -388,7 +388,7 @@ def main() -> None:
     try:
         module.exit_json(**LicenseDownload(module.params, datetime.datetime.now(datetime.timezone.utc)).run(module.check_mode))
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
 
 
 if __name__ == "__main__":

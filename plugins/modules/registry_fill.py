@@ -65,7 +65,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import pushing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
@@ -99,7 +99,7 @@ def main() -> None:
     try:
         result = run(module.params, module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     module.exit_json(**result)
 
 

@@ -119,7 +119,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, way_out
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock, proof, releases
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
 
@@ -218,7 +218,7 @@ def main() -> None:
     except KeyError as exc:
         module.fail_json(msg=f"releases: key {exc} is missing")
     except OSError as exc:
-        module.fail_json(msg=f"{params['root']}: {exc}; {way_out(exc)}")
+        module.fail_json(msg=one_line(exc, f"{params['root']}"))
     lines = [f"container {name}: {why}" for name, why in sorted(reasons.items())]
     diff = {"before": "", "after": "".join(line + "\n" for line in lines)}
     module.exit_json(changed=bool(reasons), msg="; ".join(lines) or "every release is in place", reasons=reasons, diff=diff)

@@ -125,7 +125,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, RemoteError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import host_blobs, lock, manage, pack, retire, wipe
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
@@ -234,7 +234,7 @@ def main() -> None:
     except AirgapError as exc:
         module.fail_json(msg=str(exc))
     except OSError as exc:
-        module.fail_json(msg=f"{module.params['root']}: {exc}; run with become")
+        module.fail_json(msg=one_line(exc, f"{module.params['root']}"))
     result["diff"] = {"before": "".join(line + "\n" for line in result["plan"]["lines"]), "after": ""}
     module.exit_json(**result)
 

@@ -97,7 +97,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import care
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
@@ -180,7 +180,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     if not module._diff:
         del result["diff"]
     module.exit_json(**result)

@@ -122,7 +122,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import adjustment, months, schema
 
@@ -175,7 +175,7 @@ def main() -> None:
     try:
         result = run(module.params, keep=not module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     if not module._diff:
         del result["diff"]
     module.exit_json(**result)

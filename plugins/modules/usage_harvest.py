@@ -171,7 +171,7 @@ heads:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, host, intake, months, schema, spool
 
 
@@ -230,7 +230,7 @@ def main() -> None:
     try:
         result = harvest(module.params, keep=not module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     if result["looks"] and not module.check_mode:
         for table, head in result["heads"].items():
             module.log(f"usage ledger of {module.params['site']}: {table} {head['seq']} {head['hash']}")

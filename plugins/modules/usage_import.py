@@ -115,7 +115,7 @@ sites:
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import imports, merge, months, receipt, schema
 
@@ -145,7 +145,7 @@ def run(params: dict, keep: bool) -> dict:
         try:
             parcels.append(imports.read(folder, trust))
         except (AirgapError, OSError) as exc:
-            results.append({"folder": folder, "site": "", "number": 0, "status": "refused", "text": str(exc), "rows": {}, "ignored": []})
+            results.append({"folder": folder, "site": "", "number": 0, "status": "refused", "text": one_line(exc), "rows": {}, "ignored": []})
     database = schema.Database(params["url"])
     if not keep and not database.exists():
         database = schema.Database("sqlite://")
@@ -219,7 +219,7 @@ def main() -> None:
     try:
         result = run(module.params, keep=not module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     module.exit_json(**result)
 
 

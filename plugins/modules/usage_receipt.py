@@ -71,7 +71,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months, receipt, schema, wire
 
@@ -137,7 +137,7 @@ def main() -> None:
     try:
         result = run(module.params, keep=not module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     for problem in result["problems"]:
         module.warn(problem)
     module.exit_json(**result)

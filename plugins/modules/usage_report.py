@@ -211,7 +211,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse, pretty
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import charts, headline, metrics, page, recheck, report, schema, sheet, summary
 
@@ -345,7 +345,7 @@ def main() -> None:
         if diff and not module.check_mode:
             write(params["dest"], files)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     module.exit_json(
         changed=bool(diff),
         diff=diff,

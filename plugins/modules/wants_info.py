@@ -77,7 +77,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, outbox
 
@@ -105,7 +105,7 @@ def main():
     try:
         module.exit_json(changed=False, **run(params["path"], Trust(params["allowed_signers"], params["revoked_keys"])))
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def news(path: str, found: Found, trust: Trust) -> Record:
         return {}
     used = control.read(sys.prefix)  # an installed kit is a Python environment with its manifest in it
     newer = used is None or (found.record["id"] != used["id"] and found.record["created"] > used["created"])
-    options = ("--revoked", shlex.quote(trust.revoked_keys)) if trust.revoked_keys else ()
+    options: tuple[str, ...] = ("--revoked", shlex.quote(trust.revoked_keys)) if trust.revoked_keys else ()
     options += ("--signatures", str(trust.signatures)) if trust.signatures > 1 else ()
     command = f"cd {shlex.quote(path)} && {control.command(found.signer, shlex.quote(trust.allowed_signers), options)}"
     return {"version": found.record["version"], "in_use": used["version"] if used else "", "newer": newer, "command": command}

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -39,6 +41,55 @@ def test_several_problems_come_at_once(problems: list[str], says: str) -> None:
     assert "later" not in error.problems
 
 
-@pytest.mark.parametrize(("number", "told"), [(errno.ENOSPC, "make room there"), (errno.EDQUOT, "make room there"), (errno.EACCES, "run with become")])
-def test_an_error_of_the_file_system_has_a_way_out(number: int, told: str) -> None:
-    assert told in errors.way_out(OSError(number, os.strerror(number)))
+NAMED = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "quota",
+    errno.EACCES: "become",
+    errno.EPERM: "become",
+    errno.EROFS: "mount",
+    errno.EIO: "kernel's log",
+    errno.ENOENT: "is there",
+    errno.EBUSY: "end what uses it",
+    errno.EMFILE: "ulimit",
+    0: "system's log",
+}
+
+
+@pytest.mark.parametrize("number", NAMED)
+def test_an_error_of_the_system_has_a_way_out(number: int) -> None:
+    assert NAMED[number] in errors.way_out(OSError(number, os.strerror(number)))
+    assert "become" not in errors.way_out(OSError(number, "")) or number in (errno.EACCES, errno.EPERM), "rights do not mend the rest"
+
+
+@pytest.mark.parametrize(
+    ("error", "what", "line"),
+    [
+        (OSError(errno.ENOSPC, "No space left", "/a/b"), "", "/a/b: No space left; make room there and run it again"),
+        (OSError(errno.EACCES, "Permission denied", b"/a"), "lock /a", "lock /a: /a: Permission denied; run with become, or as who owns it"),
+        (OSError(errno.EXDEV, "Cross-device link", "/a", None, "/b"), "", "/a to /b: Cross-device link; let both lie on one file system"),
+        (
+            OSError(errno.EIO, "Input/output error", 3),
+            "x",
+            "x: Input/output error; its disk or medium may be failing: see the kernel's log before anything else",
+        ),
+        (TimeoutError(), "", "TimeoutError; see the system's log, and run it again"),
+        (OSError("a\nb"), "", "a b; see the system's log, and run it again"),
+        (errors.InputError("x", "y", "z"), "what", "x: y; z"),
+    ],
+)
+def test_how_a_module_tells_an_error(error: Exception, what: str, line: str) -> None:
+    assert errors.one_line(error, what) == line
+
+
+def test_every_module_and_action_tells_errors_of_the_system_so() -> None:
+    """What catches OSError and fails with it says what to do, in the words of one place."""
+    root = Path(errors.__file__).parents[2]
+    silent, seen = [], 0
+    for path in [*root.glob("modules/*.py"), *root.glob("action/*.py")]:
+        for handler in [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ExceptHandler) and node.type and node.name]:
+            body = ast.unparse(handler)
+            fails = "fail_json(" in body or "'failed': True" in body
+            if "OSError" in ast.unparse(handler.type) and fails and "one_line(" not in body:
+                silent.append(f"{path.name}:{handler.lineno}")
+            seen += "one_line(" in body
+    assert silent == [] and seen > 30
