@@ -99,8 +99,12 @@ def test_killed_and_run_again(tmp_path: Path, calm: tuple[dict[str, t.Any], floa
 def test_killed_before_the_documents_were_put_away(tmp_path: Path, calm: tuple[dict[str, t.Any], float], monkeypatch: pytest.MonkeyPatch) -> None:
     """The one moment in which rows are in the ledger and their documents wait as well."""
     given = params(tmp_path)
+
+    def archive(*_given: t.Any) -> None:
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(spool.Folder, "archive", lambda *_given: (_ for _ in ()).throw(KeyboardInterrupt()))
+        patch.setattr(spool.Folder, "archive", archive)
         module.append(given, keep=True)
     assert len(list((tmp_path / "spool").iterdir())) == HARVESTS * HOSTS
     killed_after(given, None)

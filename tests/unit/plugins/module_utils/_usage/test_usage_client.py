@@ -179,6 +179,17 @@ def test_retries_end() -> None:
     assert len(server.asked) == 3
 
 
+def test_pauses_between_retries_grow_and_are_not_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(client, "_FIRST_PAUSE", 1.0)
+    monkeypatch.setattr(client.time, "sleep", pauses.append)
+    with Endpoint({ALL: 503}) as server:
+        for _run in range(2):
+            ask(server, limits=client.Limits(1, 3, 1000))
+    assert len(pauses) == 6 and pauses[:3] != pauses[3:]
+    assert all(2**attempt / 2 <= pause <= 2**attempt * 1.5 for attempt, pause in enumerate(pauses[:3]))
+
+
 def test_a_hanging_endpoint_costs_few_time_limits_but_all_time_is_always_tried() -> None:
     months = [f"2025-{number:02d}" for number in range(1, 13)]
     table = {f"/records/usage-logs/{number:02d}/2025": faults.hang for number in range(1, 13)}

@@ -211,6 +211,36 @@ def test_killed_during_an_append(path: str, delay: float) -> None:
     assert verified(path) == []
 
 
+def _harvest(path: str, url: str, harvest: str, begun: t.Any) -> None:
+    intake.BATCH = 5
+    made = intake.Intake(path, "plant-7", harvest, True)
+    endpoints = [endpoint(f"{url}/{index}", f"c{index}") for index in range(60)]
+    for index, answers in client.stream(endpoints, [], LIMITS, 4):
+        made.add(endpoints[index], answers)
+        if index == 10:
+            begun.set()
+    made.finish(None)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.03, 0.1])
+def test_a_harvest_that_is_killed_between_its_batches_is_made_good_by_the_next(path: str, delay: float) -> None:
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    with Endpoint({f"/{index}{ALL}": report(index + 1) for index in range(60)}) as server:
+        for harvest in "ab":
+            writer = context.Process(target=_harvest, args=(path, server.url, harvest, begun))
+            writer.start()
+            assert begun.wait(60)
+            if harvest == "a":
+                time.sleep(delay)
+                writer.kill()
+            writer.join(60)
+    assert writer.exitcode == 0
+    assert verified(path) == []
+    assert sorted(int(row[0]) for row in rows(schema.Database(path), "readings", "quantity")) == list(range(1, 61)), "each once, none twice"
+    assert len(rows(schema.Database(path), "looks", "seq")) >= 60
+
+
 def _fill(path: str, limit: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
