@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.airgap.azure_ai.plugins.action.host_lock import whoami
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, lan_registry
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, lan_registry, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _front_files, _want
 
@@ -82,7 +82,7 @@ class ActionModule(ActionBase):
             want["fronted"] = bool(args["front"])
         except AirgapError as exc:
             raise AnsibleActionFail(str(exc)) from None  # Ansible would tell the cause a second time
-        names = sorted({item["name"] for item in want["packages"]} | {"docker.io"})
+        names = sorted({item["name"] for item in want["packages"]} | {"docker.io", *manage.TOOLS})
         asked = {"root": args["root"], "docker_socket": args["docker_socket"], "packages": names, "engine_config": args["engine_config"]}
         asked["folders"] = adoption.folders(want["containers"])
         asked["outputs"] = [item["declaration"]["name"] for item in want["containers"] if item["declaration"]["disk_logging"] is not None]

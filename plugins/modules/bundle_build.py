@@ -71,6 +71,13 @@ options:
     type: list
     elements: str
     default: []
+  packages:
+    description:
+      - Packages of a release in place of the store's whole set for it, where C(package_fetch) could work out from the site's wants what its hosts lack.
+        A dictionary of releases; each is a list of records as C(package_fetch) returns them (C(chosen)).
+      - What the site's store holds of the whole set, by O(holdings) or O(former), stays in the bundle, as it costs nothing there.
+    type: dict
+    default: {}
   holdings:
     description:
       - What the site holds, as it sent it out, C(holdings.json) with its signature beside it. Those blobs are left out.
@@ -248,7 +255,9 @@ def run(params, check_mode):
     bundles = Bundles(params["dest"], store)
     key = params["signing_key"]
     last = bundles.last(params["site"])
-    wanted, notes, received = _lean(params, _compose(params, store, keep=not check_mode), last)
+    base, notes, trust = _base(params)
+    composed = _compose(params, store, base.held if base else (), keep=not check_mode)
+    wanted, received = _lean(params, composed, last, base, trust)
     kit = _kit(params, bundles, received)
     reason = bundles.reason(wanted, last, key, kit)
     if bundles.serves(wanted, last):
@@ -271,8 +280,8 @@ def _kit(params, bundles, received):
     return kit if kit and params["format"] > 1 and not bundles.brought(params["site"], received, kit) else None
 
 
-def _lean(params, composed, last):
-    """The manifest in the wanted format without what the site holds, notes, and the bundle that the site has taken in."""
+def _base(params):
+    """What the site holds, as far as it is known; notes; whose signatures count."""
     base, notes = None, []
     given = [name for name in ("holdings", "former", "missing") if params[name]]
     if given and not params["allowed_signers"]:
@@ -282,19 +291,33 @@ def _lean(params, composed, last):
         base = carried.former(params["former"], params["site"], trust, params["signing_key"])
     elif params["holdings"]:
         base, notes = carried.holdings(params["holdings"], params["site"], trust)
+    return base, notes, trust
+
+
+def _lean(params, composed, last, base, trust):
+    """The manifest in the wanted format without what the site holds, and the bundle that the site has taken in."""
     if params["missing"]:
         base = carried.missing(params["missing"], composed, last, base, trust)
-    return manifest.in_format(delta.lean(composed, base), params["format"]), notes, base.received if base else None
+    return manifest.in_format(delta.lean(composed, base), params["format"]), base.received if base else None
 
 
-def _compose(params, store, keep):
+def _compose(params, store, held, keep):
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())))
     files = receipts(store, params["receipts"], keep)
-    composed = manifest.compose(store.holdings(), params["selectors"], params["os"], params["site"], COLLECTION, created=now, receipts=files)
+    _judge(params["packages"])
+    given = {"created": now, "receipts": files, "chosen": params["packages"], "held": held}
+    composed = manifest.compose(store.holdings(), params["selectors"], params["os"], params["site"], COLLECTION, **given)
     problems = shape.validate(composed)
     if problems:  # the site would refuse it, days later
         raise Problems(f"bundle for {params['site']}", problems)
     return composed
+
+
+def _judge(packages):
+    records = [(f"packages of {system}[{place}]", entry) for system, entries in packages.items() for place, entry in enumerate(entries or [])]
+    problems = [line for where, entry in records for line in shape.record(entry, shape.SHAPES["packages"], where)]
+    if problems:
+        raise Problems("packages", problems[: shape.MAX_PROBLEMS])
 
 
 def _result(path, wanted, last, reason, check_mode):
@@ -335,6 +358,7 @@ def main():
             "site": {"type": "str", "required": True},
             "selectors": {"type": "list", "elements": "dict", "required": True, "options": {**selector, **optional}},
             "os": {"type": "list", "elements": "str", "default": []},
+            "packages": {"type": "dict", "default": {}},
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "holdings": {"type": "path"},
             "former": {"type": "path"},

@@ -76,6 +76,13 @@ options:
         description: "The control node, with C(os), C(python) and C(arch)."
         type: dict
         default: {}
+      packages:
+        description:
+          - Paths of what was noted of each host's packages, as C(package_info) returns it. Where one is not there, nothing is told of any, and
+            the packages of the next bundle are complete.
+        type: list
+        elements: path
+        default: []
   progress_file:
     description: File that the progress is written to, for the callback C(airgap.azure_ai.progress).
     type: path
@@ -175,7 +182,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, outbox, receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, outbox, receive, states
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.delta import LackingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
@@ -183,7 +190,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store imp
 def run(params, check_mode):
     """Judge, take, write the outbox; return the module's result."""
     store, site = Store(params["store"]), params["site"]
-    wants = outbox.wants(site, params["wants"]) if params["wants"] is not None else None
+    wants = outbox.wants(site, states.told(params["wants"])) if params["wants"] is not None else None
     before = store.holdings()
     try:
         parcel = _judge(params, store)
@@ -266,11 +273,6 @@ def _result(store, parcel, written, check_mode, diff):
 
 def main():
     """Read the options, run, report."""
-    wants = {
-        "containers": {"type": "list", "elements": "dict", "default": []},
-        "os": {"type": "list", "elements": "str", "default": []},
-        "control": {"type": "dict", "default": {}},
-    }
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
@@ -284,7 +286,7 @@ def main():
             "allow_older": {"type": "bool", "default": False},
             "outbox": {"type": "path"},
             "signing_key": {"type": "path", "no_log": False},
-            "wants": {"type": "dict", "options": wants},
+            "wants": {"type": "dict", "options": outbox.WANTS_OPTIONS},
             "progress_file": {"type": "path"},
         },
         required_by={"outbox": "signing_key", "wants": "outbox"},

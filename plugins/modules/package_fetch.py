@@ -56,6 +56,14 @@ options:
   security_mirror:
     description: Address of the security archive. Without it, the one that this machine's own apt uses, or O(mirror) with C(-security) behind it.
     type: str
+  hosts:
+    description:
+      - What hosts have installed, as the member C(packages) of wants tells it; entries of other systems are passed over. apt then works out
+        for each kind of host what it lacks, and RV(chosen) is what all of them together lack. The store's set stays complete.
+      - Without any of O(os), nothing is known of the hosts and RV(chosen) is null.
+    type: list
+    elements: dict
+    default: []
   status_file:
     description: A target's C(/var/lib/dpkg/status); what it has is left out. Without it, the packages are complete for a target that has nothing.
     type: path
@@ -99,6 +107,12 @@ EXAMPLES = r"""
     store: "{{ azure_ai_home }}/store"
     os: debian-13
     status_file: "{{ azure_ai_home }}/inbox/plant-7.dpkg-status"
+
+- name: Fetch for the hosts of a site, by what its wants tell of them
+  airgap.azure_ai.package_fetch:
+    store: "{{ azure_ai_home }}/store"
+    os: debian-12
+    hosts: "{{ __wants.wants.packages | default([]) }}"
 """
 
 RETURN = r"""
@@ -116,6 +130,20 @@ packages:
     digest: {description: Digest of the file., type: str, returned: always}
     size: {description: Bytes of the file., type: int, returned: always}
     requested: {description: Whether it was asked for by name and not pulled in., type: bool, returned: always}
+chosen:
+  description: Records of those that some host lacks, or has to upgrade for them; null where all of RV(packages) have to travel. Of the same form.
+  returned: success
+  type: list
+  elements: dict
+note:
+  description: Why all have to travel although O(hosts) tells what hosts have; empty otherwise.
+  returned: success
+  type: str
+saved_bytes:
+  description: Bytes of those of RV(packages) that need not travel, less those of what hosts have to upgrade besides.
+  returned: success
+  type: int
+  sample: 61341696
 kept:
   description: What the archive has in other versions than the set fetched before, which was kept, a line each.
   returned: success
@@ -141,7 +169,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import debs, holdings, packages, room, sources
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import closure, debs, holdings, packages, room, sources
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 
@@ -176,19 +204,33 @@ def look(store, apt, wanted, own, update):
     return records, lacking, packages.reason(store.holdings(), wanted.system, records, lacking), kept
 
 
-def bring(store, apt, wanted, own, lacking, progress_file):
+def choose(store, apt, wanted, own, records, kinds, kept):
+    """What travels to hosts of these kinds. While the set is locked, they are judged by it and not by the archive."""
+    if not kinds:
+        return closure.Chosen(None, [], "")
+    mine = [package.record for package in own]
+    locked = [entry for entry in records if entry not in mine]
+    if kept and not packages.missing(store, locked):
+        apt.lock(closure.index(store, locked))
+    return closure.choose(apt, wanted, kinds, records, mine)
+
+
+def bring(store, apt, wanted, own, lacking, besides, progress_file):
     """Get what the store lacks: one's own files as they are, the others by apt. All of it must have room before the first comes."""
-    room.check(f"store {store.path}, packages of {wanted.system}", store.path, sum(entry["size"] for entry in lacking))
+    room.check(f"store {store.path}, packages of {wanted.system}", store.path, _bytes(lacking + besides))
     paths = {package.record["digest"]: package for package in own}
     fetched = [entry for entry in lacking if entry["digest"] not in paths]
     for entry in lacking:
         if entry["digest"] in paths:
             package = paths[entry["digest"]]
             store.put_file(package.path, Digest.parse(entry["digest"]), entry["size"], what=f"own package {package.path}")
-    if fetched:
-        progress = Progress(f"packages of {wanted.system}", sum(entry["size"] for entry in fetched), progress_file)
-        apt.download(progress.advance)
-        packages.adopt(store, apt, fetched)
+    if fetched or besides:
+        progress = Progress(f"packages of {wanted.system}", _bytes(fetched + besides), progress_file)
+        if fetched:
+            apt.download(progress.advance)
+        if besides:
+            apt.download_exactly(besides, progress.advance)
+        packages.adopt(store, apt, fetched + besides)
         progress.finish()
 
 
@@ -196,18 +238,25 @@ def run(params, check_mode):
     """Resolve, fetch, adopt; return the module's result."""
     store, (wanted, own) = Store(params["store"]), request(params)
     before = [entry for entry in store.holdings()["packages"] if entry["os"] == wanted.system]
+    kinds = closure.check(params["hosts"], wanted.system, wanted.architecture)
     if check_mode:
         with tempfile.TemporaryDirectory() as folder, _room(f"folder {folder}", folder):
-            records, lacking, reason, kept = look(store, packages.Apt(folder, wanted), wanted, own, params["update"])
+            apt = packages.Apt(folder, wanted)
+            records, lacking, reason, kept = look(store, apt, wanted, own, params["update"])
+            chosen = choose(store, apt, wanted, own, records, kinds, kept)
+            besides = packages.missing(store, chosen.besides)
     else:
         with store.create().working(f"packages-{wanted.system}") as folder, _room(f"store {store.path}", folder):
             apt = packages.Apt(folder, wanted)
             records, lacking, reason, kept = look(store, apt, wanted, own, params["update"])
-            bring(store, apt, wanted, own, lacking, params["progress_file"])
+            chosen = choose(store, apt, wanted, own, records, kinds, kept)
+            besides = packages.missing(store, chosen.besides)
+            bring(store, apt, wanted, own, lacking, besides, params["progress_file"])
         if reason:
             with store.changing() as held:
                 holdings.set_packages(held, wanted.system, records)
-    return {**_told(wanted.system, records, lacking, reason, kept, check_mode), "diff": {"before": _text(before), "after": _text(records)}}
+    told = _told(wanted.system, records, lacking + besides, reason or _besides(besides), kept, chosen, check_mode)
+    return {**told, "diff": {"before": _text(before), "after": _text(records)}}
 
 
 @contextlib.contextmanager
@@ -218,13 +267,25 @@ def _room(what, folder):
         yield
 
 
-def _told(system, records, lacking, reason, kept, check_mode):
-    size = sum(entry["size"] for entry in lacking)
-    state = f"{system}: {len(records)} packages, {human(sum(entry['size'] for entry in records))}"
+def _besides(besides):
+    return f"hosts have to upgrade {', '.join(entry['name'] for entry in besides[:10])}{' …' if len(besides) > 10 else ''}" if besides else None
+
+
+def _bytes(records):
+    return sum(entry["size"] for entry in records)
+
+
+def _told(system, records, lacking, reason, kept, chosen, check_mode):
+    size = _bytes(lacking)
+    state = f"{system}: {len(records)} packages, {human(_bytes(records))}"
     state += f"; {reason}, {human(size)} {'to fetch' if check_mode else 'fetched'}" if reason else ", all in the store"
     if kept:
         state += f"; kept as fetched before, while the archive has {', '.join(kept[:10])}{' …' if len(kept) > 10 else ''}: update takes these"
-    return {"changed": reason is not None, "msg": state, "packages": records, "kept": kept, "fetched_bytes": size}
+    if chosen.records is not None:
+        state += f"; the hosts lack {len(chosen.records)} of them, {human(_bytes(chosen.records))}"
+    saved = _bytes(records) - _bytes(chosen.records) if chosen.records is not None else 0
+    result = {"changed": reason is not None, "packages": records, "kept": kept, "fetched_bytes": size, "chosen": chosen.records}
+    return {**result, "note": chosen.note, "saved_bytes": saved, "msg": f"{state}; {chosen.note}" if chosen.note else state}
 
 
 def _text(records):
@@ -244,6 +305,7 @@ def main():
             "update": {"type": "bool", "default": False},
             "mirror": {"type": "str"},
             "security_mirror": {"type": "str"},
+            "hosts": {"type": "list", "elements": "dict", "default": []},
             "status_file": {"type": "path"},
             "keyring": {"type": "path", "default": "/usr/share/keyrings/debian-archive-keyring.gpg"},
             "timeout": {"type": "int", "default": 120},

@@ -65,6 +65,7 @@ wants:
     site: {description: Name of the site., type: str, returned: always}
     containers: {description: "Its containers with C(service), C(tag), C(resource) and C(options).", type: list, elements: dict, returned: always}
     os: {description: Releases of its hosts., type: list, elements: str, returned: always}
+    packages: {description: "What hosts have installed, with C(os), C(arch), C(all), C(each).", type: list, elements: dict, returned: in format 2}
     control: {description: "Its control node, with C(os), C(python) and C(arch).", type: dict, returned: always}
 signer:
   description: Principal that signed it.

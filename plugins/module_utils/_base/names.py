@@ -15,6 +15,9 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 LOCAL_REGISTRY = "azure-ai.invalid"  # RFC 2606: never resolves, so an engine can never pull it
 LABEL_PREFIX = "airgap.azure_ai."
 REGISTRY_PACKAGE = "docker-registry"  # comes with the hosts' packages, and is for the control node alone
+# Debian's packages of the engine: what a managed host is kept up to date in, and one with an engine of another origin must not get a second time.
+ENGINE_PACKAGES = frozenset(("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd", "runc", "tini"))
+OTHER_ENGINES = frozenset(("docker-ce", "docker-ce-cli", "containerd.io", "moby-engine", "moby-containerd"))
 _ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 

@@ -34,6 +34,8 @@ def compose(
     sequence: int = 1,
     created: str = "",
     receipts: t.Sequence[Record] = (),
+    chosen: t.Mapping[str, t.Sequence[Record]] | None = None,
+    held: t.Collection[str] = frozenset(),
 ) -> Record:
     """Make the manifest of what ``site`` needs, out of what the store holds.
 
@@ -41,6 +43,8 @@ def compose(
         service's versions share a tag) and the id of the ``release``; two alike count once
     :param systems: operating systems whose packages go along, e.g. ``debian-12``
     :param receipts: {name, digest, size} of files that the store has as blobs
+    :param chosen: package records by system, where what the site's hosts have is known: these go in place of the store's whole set
+    :param held: digests of blobs that the site's store has; packages of the store's set that are among them stay, as they cost nothing
     :raises MissingError: an image, a license for it, models, declared files or packages are not in the store
         (Problems when there are several): each line names service and tag and what to run.
     """
@@ -60,7 +64,10 @@ def compose(
         models.update({files["digest"]: files for files in sets})
     for system in sorted(set(systems)):
         found = [package for package in holdings["packages"] if package["os"] == system]
-        if not found:
+        if chosen is not None and system in chosen:
+            names = {package["name"] for package in chosen[system]}
+            found = [*chosen[system], *(package for package in found if package["digest"] in held and package["name"] not in names)]
+        elif not found:
             problems.append(MissingError(f"packages of {system}", "none in the store", FETCH))
         packages += found
     _raise(problems, f"bundle for {site}")

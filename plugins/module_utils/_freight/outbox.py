@@ -19,12 +19,19 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, fingerprint, sign_file, signed_by, verify_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, shape, states
 
-FORMAT = 1
+FORMAT = 1  # of both documents
+WITH_PACKAGES = 2  # of wants that tell what hosts have installed, which readers of format 1 do not know
 MAX_DOCUMENT = 16 * 1024 * 1024
 
 Record = dict[str, t.Any]
+WANTS_OPTIONS: dict[str, t.Any] = {  # of modules that write wants
+    "containers": {"type": "list", "elements": "dict", "default": []},
+    "os": {"type": "list", "elements": "str", "default": []},
+    "control": {"type": "dict", "default": {}},
+    "packages": {"type": "list", "elements": "path", "default": []},
+}
 _CONTAINER: dict[str, shape.Check] = {
     "service": shape.SHAPES["images"]["service"],
     "tag": registry.is_tag,
@@ -35,19 +42,21 @@ _CONTROL: dict[str, shape.Check] = dict.fromkeys(("os", "python", "arch"), shape
 
 
 def wants(site: str, given: t.Mapping[str, t.Any]) -> Record:
-    """The wants document of ``site`` from {containers, os, control}; order and repetition do not matter.
+    """The wants document of ``site`` from {containers, os, control} and, if hosts were looked at, {packages}; order and repetition do not matter.
 
     :raises InputError: a member is missing, wrong or one that may not leave the site.
     """
+    told = given.get("packages") or []
     document = {
-        "format": FORMAT,
+        "format": WITH_PACKAGES if told else FORMAT,
         "kind": "airgap.azure_ai/wants",
         "site": site,
         "containers": _sorted(given.get("containers") or []),
         "os": sorted(set(given.get("os") or [])),
         "control": dict(given.get("control") or {}),
+        **({"packages": told} if told else {}),
     }
-    extra = sorted(set(given) - {"containers", "os", "control"})
+    extra = sorted(set(given) - {"containers", "os", "control", "packages"})
     problems = [f"{name} may not leave the site" for name in extra] + wants_problems(document)
     if problems:
         raise Problems(f"wants of {site}", problems)
@@ -59,18 +68,20 @@ def wants_problems(document: t.Any) -> list[str]:
     if not isinstance(document, dict):
         return ["it is not an object"]
     header: dict[str, shape.Check] = {
-        "format": lambda value: value == FORMAT and value is not True,
+        "format": lambda value: value in (FORMAT, WITH_PACKAGES) and not isinstance(value, (bool, float)),
         "kind": lambda value: value == "airgap.azure_ai/wants",
         "site": is_dns_label,
         "containers": shape.is_list,
         "os": lambda value: shape.is_list(value) and all(shape.matches(shape.SYSTEM)(item) for item in value),
         "control": lambda value: isinstance(value, dict),
+        **({"packages": shape.is_list} if document.get("format") == WITH_PACKAGES else {}),
     }
     problems = shape.record(document, header, "")
     if not problems:
         for position, container in enumerate(document["containers"]):
             problems += shape.record(container, _CONTAINER, f"containers[{position}]")
         problems += [problem for problem in shape.record(document["control"], _CONTROL, "control") if not problem.endswith("is missing")]
+        problems += states.problems(document.get("packages", []))
     return problems[: shape.MAX_PROBLEMS]
 
 
@@ -133,8 +144,8 @@ def read_wants(path: str, trust: Trust) -> tuple[Record, str]:
     data = read_regular(path, MAX_DOCUMENT)
     signer = verify_bytes(data, path + SUFFIX, "azure-ai-wants", trust, what, role="site")
     document = parse(data, what, MAX_DOCUMENT)
-    if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > FORMAT:
-        raise InputError(what, f"has format {document['format']}, this collection reads {FORMAT}", "update the collection on the builder")
+    if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > WITH_PACKAGES:
+        raise InputError(what, f"has format {document['format']}, this collection reads {WITH_PACKAGES} and earlier", "update the collection on the builder")
     problems = wants_problems(document)
     if problems:
         raise Problems(what, problems)

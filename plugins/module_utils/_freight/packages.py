@@ -29,6 +29,7 @@ REQUESTED = {  # the one place that says what a bare host needs for the roles of
     "debian-13": ("docker.io", "docker-cli", "docker-compose", "rsync", "python3-requests", "iptables", REGISTRY_PACKAGE),
 }
 ARCHITECTURES = ("amd64",)
+LOCKED = "airgap.azure_ai locked"
 INDEX = 128 * 1024 * 1024  # bytes that lists and caches of apt take for one release, with some to spare
 
 Record = dict[str, t.Any]
@@ -40,7 +41,7 @@ _REASONS: tuple[tuple[str, type[AirgapError], str, str], ...] = (
     (r"NO_PUBKEY|is not signed|couldn't be verified|BADSIG|EXPKEYSIG|sqv", TrustError, "its index is not signed by a key of the keyring", "look at keyring"),
     (r"Release file .*(?:expired|not valid yet)", TrustError, "its index is out of date", "look at this machine's clock, then at the mirror"),
     (r"Hash Sum mismatch|unexpected size", IntegrityError, "the mirror is changing or damaged", "run again"),
-    (r"unmet dependencies|held broken packages", InputError, "the packages do not go together", "look at packages and status_file"),
+    (r"[Uu]nmet dependencies|held broken packages|remove is disabled", InputError, "the packages do not go together", "look at packages and status_file"),
     (r"[Nn]o space left|have enough free space", RemoteError, "no space left on the disk of the store", "make room and run again"),
     (
         r"Could not (?:resolve|connect)|Failed to fetch|Connection failed|does not have a Release file",
@@ -98,6 +99,7 @@ class Apt:
         self._request = request
         self._folder = os.path.abspath(folder)
         self.archives = os.path.join(self._folder, "archives")
+        self._locked: list[str] = []  # options that make apt take the locked set first
 
     def prepare(self) -> None:
         """Lay out the private state; lists and archives of a former run stay, apt judges them."""
@@ -115,6 +117,32 @@ class Apt:
         lines = (f"deb {option} {main} {suite} main", f"deb {option} {security} {suite}-security main")
         self._write("etc/sources.list", "\n".join(lines) + "\n")
         self._write("etc/apt.conf", self._acquire() + self._settings())
+
+    def lock(self, index: str) -> None:
+        """Let hosts be judged by the packages of ``index`` first, in place of newer ones of the archive. It is vouched for by the store's digests."""
+        os.makedirs(os.path.join(self._folder, "locked"), exist_ok=True)
+        data = index.encode()
+        self._write("locked/Packages", index)
+        self._write("locked/Release", f"Label: {LOCKED}\nSHA256:\n {Digest.of(data).hex} {len(data)} Packages\n")
+        self._write("locked/sources.list", f"deb [trusted=yes] copy:{self._folder}/locked ./\n")
+        self._write("locked/preferences", f"Package: *\nPin: release l={LOCKED}\nPin-Priority: 990\n")
+        source = f"Dir::Etc::sourcelist={self._folder}/locked/sources.list"
+        self._get(["-o", source, "-o", "APT::Get::List-Cleanup=false", "update", "-qq"])
+        with open(os.path.join(self._folder, "etc", "sources.list"), "a", encoding="utf-8") as stream:
+            stream.write(f"deb [trusted=yes] copy:{self._folder}/locked ./\n")
+        self._locked = ["-o", f"Dir::Etc::preferences={self._folder}/locked/preferences"]
+
+    def lacking(self, status: str, names: t.Sequence[str]) -> list[tuple[str, Digest, int]]:
+        """The same as ``wanted`` for a host of that dpkg status that is to have ``names``; nothing is removed from it."""
+        self._write("state/host", status)
+        options = ["-o", f"Dir::State::status={self._folder}/state/host", *self._locked]
+        command = [*options, "install", "-y", "-qq", "--no-remove", "--print-uris", *names, *self._request.own]
+        return parse_uris(self._get(command, archives=os.path.join(self._folder, "nothing")).stdout.decode("utf-8", "replace"))
+
+    def download_exactly(self, records: t.Sequence[Record], advance: t.Callable[[int], object] | None = None) -> None:
+        """Fetch just these into ``archives``, whatever they depend on."""
+        names = [f"{entry['name']}={entry['version']}" for entry in records]
+        self._get(["download", "-qq", *names], [self.archives], advance, inside=self.archives)
 
     def update(self) -> None:
         """Fetch the index; apt checks its signature against the keyring."""
@@ -134,10 +162,12 @@ class Apt:
         return [*self._request.packages, *self._request.own]
 
     def _get(
-        self, arguments: list[str], folders: t.Sequence[str] = (), advance: t.Callable[[int], object] | None = None, archives: str | None = None
+        self, arguments: list[str], folders: t.Sequence[str] = (), advance: t.Callable[[int], object] | None = None, archives: str = "", inside: str = ""
     ) -> watch.Done:
         environment = {"APT_CONFIG": os.path.join(self._folder, "etc", "apt.conf")}
         command = ["apt-get", "-o", f"Dir::Cache::archives={archives or self.archives}", *arguments]
+        if inside:
+            command = ["sh", "-c", 'cd "$0" && exec "$@"', inside, *command]
         done = watch.run(command, self._request.timeout, [*folders, os.path.join(self._folder, "state", "lists")], advance, environment)
         if done.returncode != 0:
             raise explain(self._request.system, done.stderr)

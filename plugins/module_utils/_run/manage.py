@@ -13,14 +13,15 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import REGISTRY_PACKAGE
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import ENGINE_PACKAGES, OTHER_ENGINES, REGISTRY_PACKAGE
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import front, networks
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.versions import older
 
 OLDEST = (20, 10)  # Debian 11's; older ones are neither tried nor taken by community.docker
 NOTE = "/etc/docker/airgap.azure_ai.json"
-# What a host that runs an engine of another origin must not get a second time.
-PACKAGES = frozenset(("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd", "runc", "tini"))
+PACKAGES = ENGINE_PACKAGES
+TOOLS = ("rsync", "python3-requests")  # without which nothing comes to a host
+WANTS = "write wants again with this host (airgap.azure_ai.wants) and have a bundle built from them, or install it"
 _NOTHING: t.Mapping[str, t.Any] = {"reason": None, "apply": "nothing", "error": None}
 
 Have = t.Mapping[str, t.Any]
@@ -37,9 +38,11 @@ def managed(have: Have, want: Want) -> bool:
 
 
 def step(have: Have, want: Want) -> Step:
-    """reason (None when nothing is to be done), packages to install, managed, new, config to merge, apply.
+    """reason (None when nothing is to be done), packages, upgrades, besides, managed, new, config to merge, apply.
 
-    ``new``: it is to be installed, or to be started for the first time. ``apply``: what a running engine must do for ``config``.
+    ``upgrades``: names of those ``packages`` that are there in an older version. ``besides``: what else the store has newer than the host, for
+    when apt finds no way without it. ``new``: it is to be installed, or to be started for the first time. ``apply``: what a running engine
+    must do for ``config``.
     """
     ours = managed(have, want)
     fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all") and item["name"] != REGISTRY_PACKAGE]
@@ -48,13 +51,13 @@ def step(have: Have, want: Want) -> Step:
     if not ours:
         fitting = [item for item in fitting if item["name"] not in PACKAGES]
     absent = [item for item in fitting if item["name"] not in have["packages"]]
+    behind = [item for item in fitting if ours and item["name"] in PACKAGES and _behind(have, item)]
     config = dict(_asked(want)["config"]) if ours else {}
     if have["engine"] is None:
         reason = "no Docker Engine" if absent or not fitting else "the Docker Engine does not answer"
-        return {"reason": reason, "packages": absent, "managed": ours, "new": ours, "config": config, "apply": "nothing"}
+        return {"reason": reason, **_sent(have, fitting, absent, []), "managed": ours, "new": ours, "config": config, "apply": "nothing"}
     daemon = (have.get("daemon") or _NOTHING) if ours else _NOTHING
     asked = [item["name"] for item in absent if item["requested"]]
-    behind = [item for item in fitting if ours and item["name"] in PACKAGES and _behind(have, item)]
     parts = [
         f"packages missing: {', '.join(asked)}" if asked else "",
         f"packages to upgrade: {', '.join(item['name'] + ' ' + item['version'] for item in behind)}" if behind else "",
@@ -63,7 +66,7 @@ def step(have: Have, want: Want) -> Step:
     return {
         "reason": "; ".join(part for part in parts if part) or None,
         # Only what was asked for counts: what it depends on may be there under another package's name.
-        "packages": (absent if asked else []) + behind,
+        **_sent(have, fitting, absent if asked else [], behind),
         "managed": ours,
         "new": False,
         "config": config if daemon["reason"] else {},
@@ -71,11 +74,18 @@ def step(have: Have, want: Want) -> Step:
     }
 
 
+def _sent(have: Have, fitting: t.Sequence[Step], absent: list[Step], behind: list[Step]) -> Step:
+    packages = absent + behind
+    newer = [item for item in fitting if item not in packages and (item["name"] not in have["packages"] or _behind(have, item))]
+    return {"packages": packages, "upgrades": [item["name"] for item in behind], "besides": newer}
+
+
 def judge(have: Have, want: Want, steps: Step) -> tuple[list[str], list[str]]:
     """(problems, warnings) of the engine."""
     engine = have["engine"]
     problems = _absent(have, want, steps) if engine is None else _present(engine)
     ours, config = managed(have, want), _asked(want)["config"]
+    problems += _tools(have, want)
     error = (have.get("daemon") or _NOTHING)["error"]
     if ours and error:
         problems.append(f"engine: {error}")
@@ -96,9 +106,19 @@ def _absent(have: Have, want: Want, steps: Step) -> list[str]:
         return ["engine: none answers and azure_ai_engine_manage is false; install or start Docker 20.10 or newer, or let it be managed"]
     if not managed(have, want):
         return ["engine: Docker is installed, not by this collection, and does not answer; start it, or set azure_ai_engine_manage to true"]
-    if steps["packages"] or "docker.io" in have["packages"]:
+    arriving = {item["name"] for item in steps["packages"]}
+    if "docker.io" in have["packages"] or arriving & (OTHER_ENGINES | {"docker.io"}):
         return []
+    if arriving:  # the bundle was made for hosts that told of an engine
+        return [f"engine: none answers and the store's packages for {have['os']} bring no docker.io; {WANTS}"]
     return [f"engine: none answers and the store has no packages for {have['os']} {have['arch']}; bundle packages for it, or install Docker 20.10 or newer"]
+
+
+def _tools(have: Have, want: Want) -> list[str]:
+    """Tools that are neither there nor come, where a bundle was made for hosts that had them. Elsewhere they may be there by other means."""
+    brought = {item["name"] for item in want["packages"] if item["os"] == have["os"]}
+    missing = [name for name in TOOLS if name not in have["packages"] and name not in brought] if brought else []
+    return [f"packages: this host has no {' and no '.join(missing)}, and the store's packages for {have['os']} bring none; {WANTS}"] if missing else []
 
 
 def _present(engine: t.Mapping[str, t.Any]) -> list[str]:

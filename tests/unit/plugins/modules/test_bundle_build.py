@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.modules import bundle_build, bundle_import
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import tool_kit
@@ -43,6 +44,33 @@ def test_other_contents_take_the_next_sequence(options: dict, capsys: pytest.Cap
     assert second["contents"]["packages"] == 0
 
 
+def package(store: str, name: str) -> dict:
+    """A package that lies in the store and is not of its set."""
+    digest = Store(store).put_bytes(name.encode())
+    rest = {"arch": "amd64", "version": "2", "filename": f"{name}_2_amd64.deb", "size": len(name), "requested": False}
+    return {"os": "debian-12", "name": name, "digest": str(digest), **rest}
+
+
+def test_chosen_packages_go_in_place_of_the_whole_set(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = package(options["store"], "systemd")
+    built = kit.run_module(bundle_build, capsys, **options, packages={"debian-12": [chosen], "debian-13": []})
+    made = json.loads(Path(built["path"], "bundle.json").read_bytes())
+    assert made["packages"] == [chosen] and (Path(built["path"]) / "blobs/sha256" / chosen["digest"][7:]).read_bytes() == b"systemd"
+    whole = kit.run_module(bundle_build, capsys, **options)
+    assert whole["changed"] and whole["contents"]["packages"] == 1 and "package debian-12 docker.io" in whole["diff"]["after"]
+    none = kit.run_module(bundle_build, capsys, **options, packages={"debian-12": []})
+    assert none["changed"] and none["contents"]["packages"] == 0, "hosts that lack nothing"
+
+
+def test_what_the_site_holds_of_the_whole_set_stays(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    first = kit.run_module(bundle_build, capsys, **options)
+    lean = _send_holdings(options, tmp_path, first["path"], capsys)
+    assert not kit.run_module(bundle_build, capsys, **lean, packages={"debian-12": []})["changed"], "it costs nothing, and serves a host that comes later"
+    newer = {**package(options["store"], "x"), "name": "docker.io", "filename": "docker.io_2_amd64.deb"}
+    built = kit.run_module(bundle_build, capsys, **lean, packages={"debian-12": [newer]})
+    assert json.loads(Path(built["path"], "bundle.json").read_bytes())["packages"] == [newer]
+
+
 def test_a_folder_that_is_gone_comes_back_the_same(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
     first = kit.run_module(bundle_build, capsys, **options)
     before = {path.name: path.read_bytes() for path in Path(first["path"]).rglob("*") if path.is_file()}
@@ -60,6 +88,7 @@ def test_a_folder_that_is_gone_comes_back_the_same(options: dict, capsys: pytest
         ({"signing_key": "/nowhere/key"}, "no such file"),
         ({"selectors": [{"service": "speech_to_text", "tag": "9", "resource": "r"}]}, "speech_to_text:9: not in the store"),
         ({"receipts": ["/nowhere/receipt.json"]}, "/nowhere/receipt.json"),
+        ({"packages": {"debian-12": [{"name": "x"}]}}, "packages of debian-12[0].version is missing"),
     ],
 )
 def test_bad_input_is_one_line(options: dict, capsys: pytest.CaptureFixture[str], change: dict, text: str) -> None:

@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, control, delta, manifest, outbox, parts, receive, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, control, delta, manifest, outbox, parts, receive, states, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
@@ -65,6 +65,22 @@ def test_what_came_out_of_the_site_is_read(trust: Trust) -> None:
     assert missing["code"] == delta.code(missing["blobs"]) and len(missing["blobs"]) == 2
     wants, signer = outbox.read_wants(str(GOLDEN / "outbox" / "wants.json"), trust)
     assert wants["containers"] == kit.selectors("1.0", "2.0") and signer == f"site@{kit.SITE}"
+
+
+def test_wants_of_each_format_are_read_and_fit_the_schema(trust: Trust) -> None:
+    schema = json.loads((DOCS / "wants.schema.json").read_text())
+    for folder, signers in (("outbox", trust), ("outbox-2", Trust(str(GOLDEN / "outbox-2" / "signers")))):
+        wants, _signer = outbox.read_wants(str(GOLDEN / folder / "wants.json"), signers)
+        jsonschema.validate(wants, schema)
+        assert outbox.wants(wants["site"], {name: wants[name] for name in ("containers", "os", "control", "packages") if name in wants}) == wants
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**wants, "format": 3 - wants["format"]}, schema)
+    told = {entry["os"]: states.kinds(entry) for entry in wants["packages"]}
+    assert [sorted(kind) for kind in told["debian-12"]] == [
+        ["docker.io", "libc6", "libsystemd0", "python3", "rsync", "systemd"],
+        ["libc6", "libsystemd0", "python3", "rsync"],
+    ]
+    assert told["debian-13"] == [{"libstdc++6": "14.2.0-19", "login": "1:4.16.0-2+really2.41-5"}]
 
 
 def test_media_are_collected_in_any_order_and_make_a_bundle_with_two_signatures(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import Problems, TrustError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, Problems, TrustError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import sign_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import outbox
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
@@ -70,6 +70,18 @@ def test_signed_nonsense_is_refused(tmp_path: Path, keys: kit.Keys) -> None:
     (tmp_path / "wants.json").write_text('{"format": 1}')
     sign_file(str(tmp_path / "wants.json"), keys.site, "azure-ai-wants")
     with pytest.raises(Problems, match="site is missing"):
+        outbox.read_wants(str(tmp_path / "wants.json"), keys.trust)
+
+
+def test_packages_make_format_2_and_a_later_one_is_refused_in_words(tmp_path: Path, keys: kit.Keys) -> None:
+    told = [{"os": "debian-12", "arch": "amd64", "all": {"rsync": "3"}, "each": []}]
+    document = outbox.wants(kit.SITE, {**GIVEN, "packages": told})
+    assert (document["format"], WANTS[1]["format"]) == (2, 1) and "packages" not in outbox.wants(kit.SITE, {**GIVEN, "packages": []})
+    outbox.write(str(tmp_path), "wants.json", document, "azure-ai-wants", keys.site)
+    assert outbox.read_wants(str(tmp_path / "wants.json"), keys.trust)[0]["packages"] == told
+    assert outbox.wants_problems({**document, "format": 1}) == ["packages is unknown to this format"]
+    outbox.write(str(tmp_path), "wants.json", {**document, "format": 3}, "azure-ai-wants", keys.site)
+    with pytest.raises(InputError, match="has format 3, this collection reads 2 and earlier; update the collection on the builder"):
         outbox.read_wants(str(tmp_path / "wants.json"), keys.trust)
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The golden files are what the normative pages say: held against them with ssh-keygen, sha256sum and cat. Nothing of the collection is used.
 
-``media`` and ``control`` were written by hand after the pages, by no code of the collection.
+``media``, ``control`` and ``outbox-2`` were written by hand after the pages, by no code of the collection.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ PARTS = sorted((GOLDEN / "media").glob("plant-7-3-part-*"))
 SIGNED = [
     *((f"{name}/bundle.json", "builder@hq", "azure-ai-bundle", "signers") for name in BUNDLES),
     ("outbox/wants.json", "site@plant-7", "azure-ai-wants", "signers"),
+    ("outbox-2/wants.json", "site@plant-7", "azure-ai-wants", "outbox-2/signers"),
     ("outbox/holdings.json", "site@plant-7", "azure-ai-holdings", "signers"),
     ("outbox/missing.json", "site@plant-7", "azure-ai-holdings", "signers"),
     ("control/control.json", "builder@hq", "azure-ai-control", "media/signers"),

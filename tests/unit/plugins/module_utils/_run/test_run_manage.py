@@ -19,7 +19,7 @@ CONFIG = {"log-opts": {"max-size": "10m"}}
 
 
 def packages(version: str = "2") -> list[dict[str, t.Any]]:
-    rows = (("docker.io", True), ("containerd", False), ("rsync", True))
+    rows = (("docker.io", True), ("containerd", False), ("rsync", True), ("python3-requests", True))
     common = {"os": "debian-12", "arch": "amd64", "version": version, "size": 1}
     return [{**common, "name": name, "filename": f"{name}.deb", "digest": sha(name.encode()), "requested": asked} for name, asked in rows]
 
@@ -51,36 +51,37 @@ def test_whose_engine_it_is(host: dict[str, t.Any], asked: bool | None, managed:
 
 def test_a_bare_host_gets_all_of_it() -> None:
     step = manage.step(have(**BARE), wish())
-    assert names(step) == ["docker.io", "containerd", "rsync"]
+    assert names(step) == ["docker.io", "containerd", "rsync", "python3-requests"]
     assert (step["new"], step["config"], step["apply"]) == (True, CONFIG, "nothing")
 
 
 def test_the_registry_that_came_along_is_for_the_control_node() -> None:
     extra = {**packages()[0], "name": "docker-registry", "filename": "docker-registry.deb"}
     step = manage.step(have(**BARE), wish(packages=[*packages(), extra]))
-    assert names(step) == ["docker.io", "containerd", "rsync"]
-    there = have(packages={"docker.io": "2", "containerd": "2", "rsync": "2"}, engine_ours=True)
+    assert names(step) == ["docker.io", "containerd", "rsync", "python3-requests"]
+    there = have(packages={"docker.io": "2", "containerd": "2", "rsync": "2", "python3-requests": "2"}, engine_ours=True)
     assert manage.step(there, wish(packages=[*packages(), extra]))["reason"] is None
 
 
 def test_a_foreign_engine_is_left_alone() -> None:
     host = have(packages={"docker.io": "1", "containerd": "1"}, daemon=DIFFERS)
     step = manage.step(host, wish())
-    assert (names(step), step["config"], step["apply"]) == (["rsync"], {}, "nothing")
+    assert (names(step), step["config"], step["apply"]) == (["rsync", "python3-requests"], {}, "nothing")
     assert manage.judge(host, wish(), step) == ([], [])
 
 
 @pytest.mark.parametrize("host", [{"engine_ours": True}, {}])
 def test_a_managed_engine_is_upgraded_and_set(host: dict[str, t.Any]) -> None:
-    found = have(packages={"docker.io": "1", "containerd": "3", "rsync": "1"}, daemon=DIFFERS, **host)
+    found = have(packages={"docker.io": "1", "containerd": "3", "rsync": "1", "python3-requests": "2"}, daemon=DIFFERS, **host)
     step = manage.step(found, wish(None if host else True))
     assert names(step) == ["docker.io"], "neither a newer one nor what is no part of the engine"
+    assert [item["name"] for item in step["besides"]] == ["rsync"] and step["upgrades"] == ["docker.io"], "at hand where apt cannot do without"
     assert step["reason"] == "packages to upgrade: docker.io 2; settings: log-opts differs"
     assert (step["config"], step["apply"], step["new"]) == (CONFIG, "restart", False)
 
 
 def test_a_second_run_has_nothing_to_do() -> None:
-    step = manage.step(have(packages={"docker.io": "2", "containerd": "2", "rsync": "1"}, engine_ours=True), wish())
+    step = manage.step(have(packages={"docker.io": "2", "containerd": "2", "rsync": "1", "python3-requests": "1"}, engine_ours=True), wish())
     assert (step["reason"], names(step), step["config"]) == (None, [], {})
 
 
@@ -103,6 +104,26 @@ def test_what_stands_in_the_way(host: dict[str, t.Any], asked: bool | None, told
     problems, _warnings = manage.judge(found, wanted, manage.step(found, wanted))
     assert len(problems) == 1 and told in problems[0], problems
     assert ";" in problems[0] or "not JSON" in problems[0]
+
+
+def test_a_host_that_wants_did_not_tell_of_is_named_with_what_it_lacks_and_the_way_out() -> None:
+    few = [item for item in packages() if item["name"] == "containerd"]
+    told = [*few, {**few[0], "name": "python3-requests", "filename": "r.deb"}]
+    wanted = wish(packages=told)
+    problems, _warnings = manage.judge(have(**BARE), wanted, manage.step(have(**BARE), wanted))
+    assert len(problems) == 2 and "bring no docker.io; write wants again with this host" in problems[0] and "has no rsync, and" in problems[1]
+    assert all("(airgap.azure_ai.wants)" in problem for problem in problems)
+    there = have(packages={"docker.io": "2", "rsync": "1"}, engine_ours=True)
+    assert manage.judge(there, wanted, manage.step(there, wanted)) == ([], [])
+    elsewhere = have(**{**BARE, "os": "debian-13"})
+    problems, _warnings = manage.judge(elsewhere, wanted, manage.step(elsewhere, wanted))
+    assert len(problems) == 1 and "has no packages for debian-13" in problems[0]
+
+
+def test_an_engine_of_ones_own_packages_is_one() -> None:
+    own = {**packages()[0], "name": "docker-ce", "filename": "docker-ce.deb"}
+    wanted = wish(packages=[*packages()[2:], own])
+    assert manage.judge(have(**BARE), wanted, manage.step(have(**BARE), wanted)) == ([], [])
 
 
 def test_other_problems_of_foreign_settings_are_nobodys() -> None:
