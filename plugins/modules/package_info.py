@@ -53,7 +53,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import states
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import host
 
@@ -75,7 +75,7 @@ def main():
     try:
         module.exit_json(changed=False, **look())
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
 
 
 if __name__ == "__main__":

@@ -106,10 +106,11 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import outbox, states
 
-NAME, NAMESPACE = "wants.json", "azure-ai-wants"
+NAME = "wants.json"
+NAMESPACE = "azure-ai-wants"
 
 
 def run(params, check_mode):
@@ -139,7 +140,7 @@ def main():
     try:
         result = run(module.params, module.check_mode)
     except (AirgapError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+        module.fail_json(msg=one_line(exc))
     module.exit_json(**result)
 
 

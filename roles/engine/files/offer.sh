@@ -16,6 +16,7 @@ rm -rf offered lists
 mkdir -p offered lists/partial
 number=0
 for file in *.deb; do
+    [ -e "$file" ] || continue # there is none
     number=$((number + 1))
     ln -s "../$file" "offered/$number.deb" # the escaped colon of an epoch would be escaped once more
     dpkg-deb --field "$file"

@@ -13,7 +13,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, Problems
@@ -146,6 +146,7 @@ def simulate(folder: Path, kind: states.Kind, files: t.Sequence[str], names: t.S
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
+@example(seed=263)  # hosts that lack nothing
 def test_what_travels_is_enough_for_every_host_and_no_more_than_some_host_takes(archive: Archive, seed: int) -> None:
     draw = random.Random(seed)
     made = world(draw)
