@@ -9,6 +9,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
@@ -16,6 +17,11 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
+_KEYS = frozenset((str,))
+_PLAIN = frozenset((str, int, bool, type(None)))
+_STRING = re.compile(rb'"(?:[^"\\]+|\\.)*(?:"|\\?\Z)', re.DOTALL)  # one that is not closed goes on to the end, so no match is tried twice
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_quoted = json.encoder.encode_basestring
 
 
 def canonical(value: t.Any) -> bytes:
@@ -23,14 +29,14 @@ def canonical(value: t.Any) -> bytes:
 
     :raises InputError: a float, a key that is no string or a lone surrogate; the line says where.
     """
-    _refuse(value, "value")
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
+    _judge(value)
+    return _encoded(value, json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False))
 
 
 def pretty(value: t.Any) -> bytes:
     """Serialise for people: sorted, indented, one newline at the end."""
-    _refuse(value, "value")
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    _judge(value)
+    return _encoded(value, _indented(value, "\n") + "\n")
 
 
 def digest_of(value: t.Any) -> Digest:
@@ -54,23 +60,13 @@ def parse(data: bytes, what: str, max_bytes: int = MAX_BYTES, max_depth: int = M
 
 
 def _depth(data: bytes) -> int:
-    """Deepest nesting of brackets outside strings, found without building anything."""
+    """Deepest nesting of brackets outside strings, found without building anything of them."""
     depth = deepest = 0
-    in_string = escaped = False
-    for byte in data:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:
-                escaped = True
-            elif byte == 0x22:
-                in_string = False
-        elif byte == 0x22:
-            in_string = True
-        elif byte in (0x5B, 0x7B):
+    for byte in _STRING.sub(b"", data).translate(None, _NO_BRACKETS):
+        if byte in b"[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif byte in (0x5D, 0x7D):
+        else:
             depth -= 1
     return deepest
 
@@ -86,6 +82,46 @@ def _no_duplicates(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
 
 def _no_constant(name: str) -> t.NoReturn:
     raise ValueError(f"{name} is not a number")
+
+
+def _indented(value: t.Any, line: str) -> str:
+    """As ``json.dumps`` writes it with ``indent=1``, which it does in Python, byte for byte and several times as slowly.
+
+    :param line: line feed and blanks that begin a line of this level
+    """
+    if isinstance(value, dict) and value:
+        inner = line + " "
+        return "{" + ",".join([f"{inner}{_quoted(key)}: {_indented(value[key], inner)}" for key in sorted(value)]) + line + "}"
+    if isinstance(value, (list, tuple)) and value:
+        inner = line + " "
+        return "[" + ",".join([inner + _indented(item, inner) for item in value]) + line + "]"
+    if isinstance(value, str):
+        return _quoted(value)
+    return repr(value) if type(value) is int else json.dumps(value)
+
+
+def _encoded(value: t.Any, text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        _refuse(value, "value")  # which says where
+        raise
+
+
+def _judge(value: t.Any) -> None:
+    """Refuse what does not survive every reader; lone surrogates show when the whole is encoded."""
+    if not _is_plain(value):
+        _refuse(value, "value")
+
+
+def _is_plain(value: t.Any) -> bool:
+    """Whether it is made of exactly JSON's own types, without floats: most values are, and need no path made for each part."""
+    kind = type(value)
+    if kind is dict:
+        return set(map(type, value)) <= _KEYS and all(map(_is_plain, value.values()))
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))
+    return kind in _PLAIN
 
 
 def _refuse(value: t.Any, where: str) -> None:

@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, read_regular, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, kits, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
@@ -113,6 +113,7 @@ class Bundles:
         """
         target = self.folder(manifest)
         temporary = os.path.join(self.path, f"{TEMPORARY_PREFIX}{os.path.basename(target)}")
+        note = temporary + ".json"
         with self._alone(), room.told(f"bundles folder {self.path}"):
             self._sweep()
             self._store.sweep()
@@ -123,12 +124,16 @@ class Bundles:
                 if kit:
                     kits.lay(kit, temporary)
                 written = self._lay_files(temporary, manifest, key)
-                flush_files([*copies, *written, os.path.join(temporary, BLOBS), temporary])  # at once: a flush for each costs more than the rest
+                shutil.copy(written[0], note)
+                # At once: a flush for each costs more than the rest.
+                flush_files([*copies, *written, note, os.path.join(temporary, BLOBS), temporary])
                 _remove(target)
                 os.rename(temporary, target)
+                os.replace(note, os.path.join(self.path, f"{manifest['site']}.json"))
+                fsync_folder(self.path)
             finally:
                 _remove(temporary)
-            write_bytes(os.path.join(self.path, f"{manifest['site']}.json"), _manifest.encoded(manifest))
+                _remove(note)
         self.remember(manifest)
         return target
 
@@ -150,9 +155,9 @@ class Bundles:
         room.check(f"bundles folder {self.path}", self.path, sum(size for _digest, size, _kind in _manifest.carried(manifest)))
 
     def _lay_files(self, folder: str, manifest: Record, key: str) -> list[str]:
-        """Everything but the blobs, signed; returns the paths. Nobody looks at the folder before it has its name."""
+        """Everything but the blobs, signed; returns the paths, that of the manifest first. Nobody looks at the folder before it has its name."""
         path = os.path.join(folder, verify.NAME)
-        files = {"oci-layout": OCI_LAYOUT, "index.json": _manifest.index_bytes(manifest), verify.NAME: _manifest.encoded(manifest)}
+        files = {verify.NAME: _manifest.encoded(manifest), "index.json": _manifest.index_bytes(manifest), "oci-layout": OCI_LAYOUT}
         for name, data in files.items():
             with open(os.path.join(folder, name), "xb") as stream:
                 os.fchmod(stream.fileno(), PUBLIC_MODE)
@@ -177,8 +182,12 @@ class Bundles:
                 return exc
             return None
 
+        items = list(_manifest.carried(manifest))
+        known = {item: None for item in items if verified.knows(item[0], item[1])}
+        unread = [item for item in items if item not in known]
         try:
-            errors = [error for error in verify.parallel(lay, _manifest.carried(manifest)) if error]
+            # Of many sites' bundles most blobs have been read for the first: to link those is quicker than to hand them to threads.
+            errors = [error for error in [*map(lay, known), *(verify.parallel(lay, unread) if unread else ())] if error]
         finally:
             verified.save()
         if len(errors) == 1:
@@ -212,6 +221,10 @@ def _lay(store: Store, folder: str, item: tuple[Digest, int, str], verified: Ver
     """Link the blob, and read it unless it is known as good; copy it, hashing on the way, where links are not to be had. Returns copies made."""
     digest, size, kind = item
     target = verify.blob_path(folder, digest)
+    if verified.knows(digest, size):
+        with contextlib.suppress(OSError):
+            os.link(store.path_of(digest), target)
+            return []
     with store.open(digest) as source:
         try:
             os.link(store.path_of(digest), target)

@@ -17,7 +17,7 @@ import tempfile
 import typing as t
 from contextlib import contextmanager
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import canonical, parse, pretty
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse, pretty
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing, digest_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, fsync_folder, remove_leftovers, write_bytes
@@ -162,7 +162,7 @@ class Store:
             yield after
             after["counter"] = before["counter"]
             after = _holdings.ordered(after)
-            if canonical(after) != canonical(_holdings.ordered(before)):
+            if after != _holdings.ordered(before):
                 after["counter"] += 1
             write_bytes(os.path.join(self.path, "oci-layout"), OCI_LAYOUT)
             write_bytes(os.path.join(self.path, "index.json"), pretty(_holdings.index(after["images"])))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import random
 import typing as t
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import canonical as canonical_module
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_DEPTH, canonical, digest_of, parse, pretty
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
 
@@ -33,6 +35,48 @@ def shuffled(value: t.Any, chance: random.Random) -> t.Any:
 def test_the_order_of_keys_changes_nothing(value: t.Any, chance: random.Random) -> None:
     assert canonical(shuffled(value, chance)) == canonical(value)
     assert digest_of(shuffled(value, chance)) == digest_of(value)
+
+
+@given(VALUES)
+def test_the_written_form_is_that_of_the_standard_library(value: t.Any) -> None:
+    assert pretty(value) == (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+    nested = {"a": (value, [value], {}), "b": [[], ()]}
+    assert pretty(nested) == (json.dumps(nested, sort_keys=True, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def test_kinds_of_texts_and_numbers_are_written_as_what_they_are() -> None:
+    class Text(str):
+        """As Ansible has them."""
+
+    class Number(enum.IntEnum):
+        """As the standard library has them."""
+
+        ONE = 1
+
+    value = {Text("k"): [Text("é"), Number.ONE, True]}
+    assert pretty(value) == '{\n "k": [\n  "é",\n  1,\n  true\n ]\n}\n'.encode() and canonical(value) == '{"k":["é",1,true]}'.encode()
+
+
+def read_by_byte(data: bytes) -> int:
+    """Depth of nesting, in the plainest way."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in data:
+        if in_string:
+            escaped, in_string = byte == 0x5C and not escaped, byte != 0x22 or escaped
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+@given(st.lists(st.sampled_from([b'"', b"\\", b"[", b"]", b"{", b"}", b"a", b"\n", b"\xff", b":"]), max_size=40).map(b"".join))
+def test_depth_is_that_of_reading_byte_by_byte(data: bytes) -> None:
+    assert canonical_module._depth(data) == read_by_byte(data)
 
 
 @given(VALUES)
