@@ -17,7 +17,8 @@ description:
   - A file on the host says which run of C(ansible-playbook) changes it, so that two control nodes, or two people, do not work against each
     other. Plays that only read do not take it.
   - The action plugin says who we are. A lock that a killed run of the same control node left is taken over, as its process is gone;
-    one of another control node is named, with how to break it.
+    one of another control node is named, with how to break it. The same is a control node of that name, that C(/etc/machine-id) and that
+    namespace of process IDs. A container is known again only until its machine restarts.
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
 attributes:

@@ -59,6 +59,54 @@ def test_any_other_holder_stays(monkeypatch: pytest.MonkeyPatch, holder: Json) -
 
 
 def test_a_process_id_that_was_used_again_is_another_run() -> None:
-    process, started, boot = host_lock.run_of(os.getpid()).split("-", 2)
-    assert host_lock.is_dead(f"{process}-{int(started) + 1}-{boot}")
-    assert host_lock.is_dead(f"{process}-{started}-another-boot")
+    process, started, rest = host_lock.run_of(os.getpid()).split("-", 2)
+    assert host_lock.is_dead(f"{process}-{int(started) + 1}-{rest}")
+    assert host_lock.is_dead(f"{process}-{started}-another-boot-{host_lock.here()}")
+
+
+def test_nobody_can_say_that_a_run_of_another_laptop_of_the_same_name_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = dead_run()
+    here = host_lock.place("a" * 32, "boot", FIRST)
+    other = f"{run.rpartition('-')[0]}-{here}"
+    assert host_lock.is_dead(run) and not host_lock.is_dead(other)
+    result, calls = asked([held(other)], monkeypatch)
+    assert result["failed"] and result["holder"]["run"] == other and len(calls) == 1
+
+
+def test_a_lock_of_the_older_form_is_not_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = dead_run().rpartition("-")[0]
+    assert not host_lock.is_dead(older)
+    result, calls = asked([held(older)], monkeypatch)
+    assert result["failed"] and result["holder"]["node"] and len(calls) == 1
+
+
+def test_a_run_that_proc_hides_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, gone = host_lock.run_of(os.getpid()), dead_run()
+
+    def hidden(process: int) -> str:
+        raise FileNotFoundError(process)
+
+    monkeypatch.setattr(host_lock, "run_of", hidden)
+    assert not host_lock.is_dead(run) and host_lock.is_dead(gone)
+
+    def forbidden(process: int, signal: int) -> None:
+        raise PermissionError(process)
+
+    monkeypatch.setattr(os, "kill", forbidden)
+    assert not host_lock.is_dead(gone)
+
+
+FIRST = "pid:[4026531836]"
+INNER = "pid:[4026532301]"
+
+
+def test_places_differ_by_machine_and_by_namespace() -> None:
+    machines = ["a" * 32, "b" * 32, "", "uninitialized"]
+    places = {host_lock.place(machine, "boot-1", namespace) for machine in machines for namespace in (FIRST, INNER)}
+    assert len(places) == 4, "two machines, one that does not know its own, and its container"
+    assert host_lock.place("a" * 32, "boot-1", FIRST) == host_lock.place("a" * 32, "boot-2", FIRST), "a machine stays itself when it starts anew"
+
+
+@pytest.mark.parametrize(("machine", "namespace"), [("a" * 32, INNER), ("", FIRST), ("uninitialized\n", FIRST)])
+def test_what_an_image_or_nobody_gave_tells_no_machine(machine: str, namespace: str) -> None:
+    assert host_lock.place(machine, "boot-1", namespace) != host_lock.place(machine, "boot-2", namespace)
