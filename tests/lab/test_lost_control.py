@@ -53,9 +53,10 @@ def whole(log: str) -> None:
     road.harvest(log=f"lost-harvest-{log}")
     road.report(log=f"lost-report-{log}")
     exchange(log)
-    there = outcome.running()
+    # A new ledger has never read what another test left running and declares no more; rollouts name such containers.
+    there = outcome.running() & {(row["host"], row["container"]) for row in outcome.report()["coverage"]}
     counted = {key: value for key, value in outcome.metered().items() if key[:2] in there}
-    assert counted
+    assert {host for host, *_rest in counted} == set(overlay.PUBLISHED)
     for report in (outcome.report(), outcome.headquarters()):
         assert report["chain"]["verified"] and report["chain"]["problems"] == []
         assert {key: value for key, value in outcome.reported(report).items() if key in counted} == counted
