@@ -6,7 +6,7 @@
 A file ``tests/bench/bench_*.py`` holds ``BENCHES``: name to a function without arguments that measures ours, peer
 (what a user would do otherwise) and floor (same bytes or requests, nothing around them) in turn and returns
 ``{unit, ours, peer, floor, ours_rss_mb, runs}``. NAME is one name or the part before its dot. What is not
-measured this time keeps its former result.
+measured this time keeps its former result. What exceeds a bound (bounds.py) is named; the exit status says only whether all was measured.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import json
 import sys
 import typing as t
 from pathlib import Path
+
+from tests.bench import bounds
 
 OUTPUT = Path("build/bench.json")
 KEYS = ("unit", "ours", "peer", "floor", "ours_rss_mb", "runs")
@@ -48,10 +50,15 @@ def main(only: str = "") -> int:
     results = {row["name"]: row for row in json.loads(OUTPUT.read_text())} if OUTPUT.exists() else {}
     for name, bench in chosen.items():
         measured = bench()
-        results[name] = {"name": name, **{key: measured[key] for key in KEYS}}
+        row = {"name": name, **{key: measured[key] for key in KEYS}}
+        results[name] = {**row, "over": bounds.over(name, row)}
         print("{name}: ours {ours} {unit}, peer {peer}, floor {floor}, {ours_rss_mb} MB, {runs} runs".format(**results[name]), flush=True)
+        for told in results[name]["over"]:
+            print(f"  {name} is OVER its bound: {told}", flush=True)
         OUTPUT.parent.mkdir(exist_ok=True)
         OUTPUT.write_text(json.dumps([results[name] for name in sorted(results)], indent=1) + "\n")
+    exceeded = [name for name in chosen if results[name]["over"]]
+    print(f"measured: {len(chosen)}; over a bound: {', '.join(exceeded) or 'none'}")
     return 0
 
 
