@@ -28,6 +28,11 @@ attributes:
     support: full
   idempotent:
     support: full
+  action:
+    description: Has an action plugin.
+    support: full
+    details:
+      - It follows the load where O(progress_file) is named.
 options:
   root:
     description: Folder of the collection on the host.
@@ -52,6 +57,11 @@ options:
         host's store are not looked at. Empty loads from the store.
     type: str
     default: ''
+  progress_file:
+    description:
+      - File on the control node in which to write, about every two seconds, how many bytes were streamed into the engine, for the callback
+        P(airgap.azure_ai.progress#callback). What an engine pulls from a registry, and what it unpacks behind the stream, is not counted.
+    type: path
 seealso:
   - module: airgap.azure_ai.host_store
   - module: airgap.azure_ai.rollout_plan
@@ -101,6 +111,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError, one_line
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import image as archive
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host_blobs, lan_registry, loading, lock
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
@@ -150,7 +161,20 @@ def from_store(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str,
     absent = host_blobs.lacking(deployed.store(params["root"]), wanted)
     if absent:
         raise MissingError(f"image {name}", f"the host's store lacks {len(absent)} of its blobs, the first is {absent[0]['digest']}", "run the stage again")
-    return loading.load(engine, record, name, lambda left: archive.load_stream(record, name, opener, left, unzstd), params["leave_out"], lacking)
+    # The action plugin names a file of this host.
+    progress = Progress(name, 0, params["progress_file"])
+
+    def stream(left: t.Collection[str]) -> t.Iterator[bytes]:
+        return counted(archive.load_stream(record, name, opener, left, unzstd), progress.advance)
+
+    return loading.load(engine, record, name, stream, params["leave_out"], lacking)
+
+
+def counted(chunks: t.Iterable[bytes], advance: t.Callable[[int], object]) -> t.Iterator[bytes]:
+    """The same chunks; each is counted when it has been taken."""
+    for chunk in chunks:
+        yield chunk
+        advance(len(chunk))
 
 
 def main() -> None:
@@ -163,6 +187,7 @@ def main() -> None:
             "leave_out": {"type": "list", "elements": "str", "default": []},
             "registry": {"type": "str", "default": ""},
             "docker_socket": {"type": "path", "default": DEFAULT_SOCKET},
+            "progress_file": {"type": "path"},
         },
         supports_check_mode=True,
     )
