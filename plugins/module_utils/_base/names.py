@@ -9,6 +9,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import re
+import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 
@@ -36,3 +37,13 @@ def local_url(address: str, port: int) -> str:
     """Where a host itself reaches what is published on an address of it, or on all of one kind."""
     there = _ANY.get(address, address)
     return f"http://[{there}]:{port}" if ":" in there else f"http://{there}:{port}"
+
+
+def published_url(published: t.Sequence[t.Sequence[t.Any]], port: t.Optional[int] = None) -> t.Optional[str]:
+    """Where a host itself reaches a container, or None; IPv4 before IPv6, as an engine publishes on both.
+
+    :param published: [address, port, port in the container] of each
+    :param port: the one in the container that is meant; any
+    """
+    found = sorted((each for each in published if port in (None, each[2])), key=lambda each: ":" in each[0])
+    return local_url(found[0][0], found[0][1]) if found else None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_url
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, published_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import entries, extras
 
 ASIDE = ".adopted"  # no declared container has a dot in its name
@@ -58,7 +58,7 @@ def step(have: Have, item: Item) -> t.Optional[dict[str, t.Any]]:
     if found is None and _aside(have, declaration) is None and _output(have, declaration) == output:
         return None
     running = found is not None and found["state"] in _ALIVE
-    url = _url(found, entries.container_port(item["entry"])) if found is not None and running else None
+    url = published_url(found["published"], entries.container_port(item["entry"])) if found is not None and running else None
     return {"container": found["name"] if found is not None else None, "running": running, "output": output, "url": url}
 
 
@@ -130,9 +130,3 @@ def _aside(have: Have, declaration: t.Mapping[str, t.Any]) -> t.Optional[Item]:
 
 def _output(have: Have, declaration: t.Mapping[str, t.Any]) -> t.Optional[str]:
     return t.cast("t.Optional[str]", (have["deployed"].get(declaration["name"]) or {}).get("output"))
-
-
-def _url(found: Item, port: int) -> t.Optional[str]:
-    """Where the host itself reaches a container that publishes its port; IPv4 before IPv6, as an engine publishes on both."""
-    published = sorted((each for each in found["published"] if each[2] == port), key=lambda each: ":" in each[0])
-    return local_url(published[0][0], published[0][1]) if published else None

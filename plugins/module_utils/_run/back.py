@@ -12,6 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import published_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, links, proof, releases
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.checks import license_days
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL
@@ -77,6 +78,7 @@ def step(root: str, name: str, failed: t.Optional[str], held: Found, now: str) -
         "from": current,
         "to": release,
         "restart": running is not None,
+        "before": published_url((running or {}).get("published", ())),
         "back": proof.AUTOMATIC if failed is not None else proof.MANUAL,
         "left": standing["left"] if standing is not None else proof.left(folder, failed or label),
         "previous": target.get("previous"),

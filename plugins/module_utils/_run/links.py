@@ -103,7 +103,7 @@ def sequence(steps: t.Mapping[str, t.Optional[Step]], after: t.Mapping[str, t.Co
     stopped = {name for stops, _waiting in places.values() for name in stops}
     for name, step in found.items():
         stops, waiting = places[name]
-        told = [{key: found[other][key] for key in TOLD if key in found[other]} for other in stops]
+        told = [{**{key: found[other][key] for key in TOLD if key in found[other]}, "before": found[other].get("before")} for other in stops]
         step.update(stops=told, waiting=waiting, stopped=name in stopped)
     return list(found.values())
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image, local_url
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image, local_url, published_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, checks, entries, front, layers, links, manage, proof, remaining, render
@@ -162,6 +162,7 @@ def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
         "release": release.id,
         "reason": why,
         "restart": running is not None,
+        "before": published_url((running or {}).get("published", ())),  # its port may be another one afterwards
         "adopt": taken,
         "resource": declaration["resource"],
         "spec": value,

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label, local_image, local_url
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label, local_image, local_url, published_url
 
 
 def test_a_local_image_is_named_after_its_manifest() -> None:
@@ -41,3 +43,17 @@ def test_everything_else_is_no_label(text: object) -> None:
 )
 def test_a_host_reaches_what_it_publishes(address: str, url: str) -> None:
     assert local_url(address, 5001) == url
+
+
+@pytest.mark.parametrize(
+    ("published", "port", "url"),
+    [
+        ([["::", 5001, 5000], ["0.0.0.0", 5001, 5000]], 5000, "http://127.0.0.1:5001"),
+        ([["::", 5001, 5000]], None, "http://[::1]:5001"),
+        ([["10.0.0.1", 7, 9], ["10.0.0.1", 8, 5000]], 5000, "http://10.0.0.1:8"),
+        ([["10.0.0.1", 7, 9]], 5000, None),
+        ([], None, None),
+    ],
+)
+def test_where_a_container_is_reached_now(published: list[list[t.Any]], port: int | None, url: str | None) -> None:
+    assert published_url(published, port) == url

@@ -42,6 +42,14 @@ def test_former_settings_of_the_same_release(tmp_path: Path, now: str, days: int
     assert line == f"{ONE['id']} with its former settings (rollback to what proved itself on 2026-05-01), start, license {days} days"
 
 
+def test_what_runs_is_asked_where_it_is_published_now(tmp_path: Path) -> None:
+    lay(tmp_path, "x")
+    running = {"name": "x", "state": "running", "labels": {}, "published": [["127.0.0.1", 6001, 5000]]}
+    for containers, url in (([running], "http://127.0.0.1:6001"), ([], None)):
+        step, _line = back.step(str(tmp_path), "x", None, {**HELD, "containers": containers}, "2026-06-01T00:00:00Z")
+        assert step is not None and step["before"] == url
+
+
 def test_a_license_that_ended_yesterday_is_not_started(tmp_path: Path) -> None:
     lay(tmp_path, "x")
     with pytest.raises(AirgapError, match="ended on 2026-12-31, so it is not started; bundle a new one"):

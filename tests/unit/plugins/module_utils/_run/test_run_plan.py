@@ -322,9 +322,21 @@ def test_what_others_need_stops_last() -> None:
         "custom": ([], ["proxy"], True),
         "proxy": ([], [], True),
     }
-    assert steps["layout"]["stops"][0] == {key: steps["proxy"][key] for key in ("container", "service", "url", "metered")}
+    assert steps["layout"]["stops"][0] == {key: steps["proxy"][key] for key in ("container", "service", "url", "metered", "before")}
     first = plan(have(), want(*linked("proxy", "custom", "layout")))["switch"]
     assert [(step["stops"], step["waiting"], step["stopped"]) for step in first] == [([], [], False)] * 3
+
+
+def test_what_runs_is_asked_where_it_is_published_now() -> None:
+    """A rollout that moves a container to another port would else miss the reading before it stops."""
+    host = applied(have(), plan(have(), want(*linked("proxy", "layout"))))
+    for number, found in enumerate(host["containers"]):
+        found["published"] = [["0.0.0.0", 6001 + number, 5000], ["::", 6001 + number, 5000]]
+    steps = {step["container"]: step for step in plan(host, want(*linked("proxy", "layout", settings={"A": "1"})))["switch"]}
+    places = {found["name"]: found["published"][0][1] for found in host["containers"]}
+    assert {name: step["before"] for name, step in steps.items()} == {name: f"http://127.0.0.1:{port}" for name, port in places.items()}
+    assert steps["layout"]["stops"][0]["before"] == steps["proxy"]["before"] != steps["proxy"]["url"]
+    assert [step["before"] for step in plan(have(), want(*linked("proxy", "layout")))["switch"]] == [None, None]
 
 
 def test_a_network_that_went_away_is_made_again() -> None:
