@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import typing as t
 
 import pytest
 
@@ -80,14 +81,23 @@ def needy() -> Json:
     return {"azure_ai_catalog": {**catalog, "sentiment": {**catalog["sentiment"], "needs": [NEED]}}}
 
 
-def test_what_others_need_stops_last_and_starts_first(walked: dict[str, str]) -> None:
+def happened(act: t.Callable[[], object]) -> list[str]:
+    """Which containers stopped and started meanwhile."""
     begin = inside(TEXT, "date", "+%s.%N")
-    rollout(**needy())
+    act()
     span = ("--since", begin, "--until", inside(TEXT, "date", "+%s.%N"))
     told = inside(TEXT, "docker", "events", *span, "--filter", "type=container", "--format", "{{.Action}} {{.Actor.Attributes.name}}").splitlines()
-    seen = [line for line in told if line in ("die sentiment", "die translator", "start sentiment", "start translator")]
-    assert seen == ["die sentiment", "die translator", "start translator", "start sentiment"]
+    return [line for line in told if line in ("die sentiment", "die translator", "start sentiment", "start translator")]
+
+
+def test_what_others_need_stops_last_and_starts_first_on_the_way_back_too(walked: dict[str, str]) -> None:
+    order = ["die sentiment", "die translator", "start translator", "start sentiment"]
+    assert happened(lambda: rollout(**needy())) == order
     assert road.changes(rollout())["text-1"] > 0, "as it was"
+    # By name the sentiment container would come first; what it needed when it proved itself is kept on the host.
+    assert happened(lambda: road.playbook(road.CONTROL, "rollback", "--limit", "text-1", log="engine-rollback")) == order
+    assert road.changes(rollout(azure_ai_unpin=True))["text-1"] > 0
+    assert road.changes(rollout()) == {"text-1": 0}
 
 
 def test_what_waits_for_its_turn_is_started_again_where_what_it_needs_fails(walked: dict[str, str]) -> None:
