@@ -65,6 +65,7 @@ class ActionModule(ActionBase):
                 "transport": {"type": "str", "default": "auto"},
                 "registry": {"type": "str", "default": ""},
                 "registry_ca": {"type": "path", "default": ""},
+                "incoming": {"type": "str", "default": ""},
                 "registry_from": {"type": "int", "default": 8},
                 "hosts": {"type": "int", "default": 1},
                 "front": {"type": "dict", "default": {}},
@@ -83,7 +84,7 @@ class ActionModule(ActionBase):
         except AirgapError as exc:
             raise AnsibleActionFail(str(exc)) from None  # Ansible would tell the cause a second time
         names = sorted({item["name"] for item in want["packages"]} | {"docker.io", *manage.TOOLS})
-        asked = {"root": args["root"], "docker_socket": args["docker_socket"], "packages": names, "engine_config": args["engine_config"]}
+        asked = {**{name: args[name] for name in ("root", "docker_socket", "engine_config", "incoming")}, "packages": names}
         asked["folders"] = adoption.folders(want["containers"])
         asked["outputs"] = [item["declaration"]["name"] for item in want["containers"] if item["declaration"]["disk_logging"] is not None]
         if want["registry"]:

@@ -48,6 +48,11 @@ options:
     type: list
     elements: str
     default: []
+  incoming:
+    description:
+      - Folder of the login user in which rsync lays down what it sends; V(~) is the home of the user who logged in. Empty looks at none.
+    type: str
+    default: ''
   registry:
     description: The site's registry as C(<address>:<port>), to be asked whether it answers; empty asks none.
     type: str
@@ -119,6 +124,12 @@ host:
     models: {description: Digests of complete model sets., type: list, elements: str, returned: always}
     folders: {description: 'What each of O(folders) is, V(folder), V(missing), V(link) or V(other).', type: dict, returned: always}
     outputs: {description: Bytes in the output folder of each of O(outputs)., type: dict, returned: always}
+    incoming:
+      description:
+        - What came in O(incoming) before a transfer broke off, as C(blobs) (bytes by hex digest), C(loose) (bytes of files that the next
+          transfer removes) and C(on) (those of C(disk) that are on the same file system); null when no folder was named.
+      type: dict
+      returned: always
     store: {description: Sizes of the blobs in the host's store by hex digest., type: dict, returned: always}
 """
 
@@ -130,7 +141,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import daemon, deployed, front, host, inside, lan_registry, lock, manage
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import daemon, deployed, front, host, incoming, inside, lan_registry, lock, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
@@ -139,7 +150,7 @@ DOCKER_FOLDER = "/var/lib/docker"  # where an engine keeps its data unless told 
 
 def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Everything about the host."""
-    root, config = params["root"], params["engine_config"]
+    root, config, sent = params["root"], params["engine_config"], params["incoming"] or None
     turn, holder = lock.turn(root), lock.holder(root)  # first: whoever changes something while the rest is looked at must be noticed later
     held = inside.survey(Engine(params["docker_socket"]))
     docker = (held["engine"] or {}).get("root_dir") or config.get("data-root") or DOCKER_FOLDER
@@ -159,6 +170,7 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "lock": holder and dataclasses.asdict(holder),
         "models": deployed.models(root),
         "store": deployed.store(root),
+        "incoming": sent and incoming.look(lock.at_home(sent, os.environ.get("SUDO_USER", "")), {"root": root, "docker": docker}),
         "folders": {path: deployed.kind(path) for path in params["folders"]},
         "outputs": {name: deployed.size(os.path.join(root, "containers", name, deployed.OUTPUT)) for name in params["outputs"]},
     }
@@ -174,6 +186,7 @@ def main() -> None:
             "engine_config": {"type": "dict", "default": {}},
             "folders": {"type": "list", "elements": "str", "default": []},
             "outputs": {"type": "list", "elements": "str", "default": []},
+            "incoming": {"type": "str", "default": ""},
             "registry": {"type": "str", "default": ""},
             "registry_ca": {"type": "str", "default": ""},
         },

@@ -71,6 +71,10 @@ options:
     description: File on the control node with the certificate of the site's authority.
     type: path
     default: ''
+  incoming:
+    description: Folder of the login user in which rsync lays down what it sends; V(~) is the home of the user who logged in.
+    type: str
+    default: ''
   registry_from:
     description: Number of hosts from which V(auto) takes the registry.
     type: int
@@ -130,6 +134,10 @@ plan:
       elements: dict
       returned: always
     send_bytes: {description: Their bytes together., type: int, returned: always}
+    send_room:
+      description: Bytes that the folder in which rsync lays them down must have free; what an earlier transfer brought is taken off.
+      type: int
+      returned: always
     models: {description: Sets of models and of declared files to place., type: list, elements: dict, returned: always}
     images:
       description:

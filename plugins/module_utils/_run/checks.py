@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, entries, manage, sizes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, entries, incoming, manage, sizes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.declaration import selector_of
 
 CLOCK_LIMIT = 86400  # seconds: a license is judged by whole days
@@ -102,9 +102,13 @@ def _disk(have: Have, steps: t.Mapping[str, t.Any]) -> Found:
     needed = 2 * (
         steps["send_bytes"] + steps.get("pull_bytes", 0)
     )  # once in the store, once unpacked in the engine; models are not unpacked, but kept beside old ones
-    places = {("root", have["disk"]["root"]["free"]), ("docker", have["disk"]["docker"]["free"])}
-    short = sorted(place for place in places if place[1] < needed)
-    return [f"disk: {human(free)} free for {name}, {human(needed)} needed (twice what is sent); make room" for name, free in short], []
+    found = []
+    for name in ("docker", "root"):
+        free, there = have["disk"][name]["free"], incoming.freed(have, steps.get("send", ()), name)
+        if free + there < needed:
+            less = f", less {human(there)} that came before" if there else ""
+            found.append(f"disk: {human(free)} free for {name}, {human(needed - there)} needed (twice what is sent{less}); make room")
+    return found, []
 
 
 def bound(_have: Have, want: Want, item: Item) -> Found:

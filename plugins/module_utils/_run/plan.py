@@ -23,7 +23,19 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, local_image, local_url, published_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, checks, entries, front, layers, links, manage, proof, remaining, render
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import (
+    adoption,
+    checks,
+    entries,
+    front,
+    incoming,
+    layers,
+    links,
+    manage,
+    proof,
+    remaining,
+    render,
+)
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec, writable
 
 Have = t.Mapping[str, t.Any]
@@ -51,6 +63,7 @@ def plan(have: Have, want: Want) -> Plan:
     sends = _sends(have, result, ready)
     result["send"] = [blob for blobs in sends.values() for blob in blobs]
     result["send_bytes"] = sum(blob["size"] for blob in result["send"])
+    result["send_room"] = incoming.room(have, result["send"])
     result["pull_bytes"] = sum(blob["size"] for blob in _pulled(result))
     result["problems"], result["warnings"] = checks.judge(have, want, result)
     for told, more in zip((result["problems"], result["warnings"]), front.judge(have, want, result, faces(want))):

@@ -69,7 +69,7 @@ def test_a_run_that_comes_and_goes_while_the_host_is_looked_at_is_noticed(monkey
     assert host["turn"] == before != lock.turn(str(tmp_path))
 
 
-NOWHERE: dict[str, t.Any] = {"root": "/nowhere", "docker_socket": "/nowhere", "packages": [], "engine_config": {}, "folders": [], "outputs": []}
+NOWHERE: dict[str, t.Any] = {"root": "/nowhere", "docker_socket": "/nowhere", "packages": [], "engine_config": {}, "folders": [], "outputs": [], "incoming": ""}
 
 
 def test_what_is_returned_is_documented() -> None:

@@ -303,6 +303,7 @@ def have(**more: t.Any) -> dict[str, t.Any]:
         "lock": None,
         "models": [],
         "store": {},
+        "incoming": None,
         "folders": {},
         "outputs": {},
         "nginx": None,
