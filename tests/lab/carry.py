@@ -32,6 +32,7 @@ MISTYPED = {"name": "typo", "service": "sentiment", "tag": "3.0-nobody", "port":
 TEXT = {"hosts": {"plant-8": {}, "plant-9": {}}}
 OTHERS: Json = {
     "hosts.yml": {"azure_ai_sites": TEXT, "text_hosts": TEXT},
+    "host_vars/plant-8.yml": {"azure_ai_packages": ["jq"]},
     "host_vars/plant-9.yml": {"azure_ai_containers__wrong": [MISTYPED]},
 }
 
