@@ -99,3 +99,36 @@ def test_every_error_names_the_container(options: dict[str, t.Any], run: Run) ->
     result = run(module.main, **options)
     assert result["failed"] is True
     assert result["msg"].startswith(f"container sent-en: release {ONE['id']}: its ID does not belong to its content")
+
+
+def test_what_runs_is_stopped_before_anything_of_it_changes_hands(options: dict[str, t.Any], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it writes while it is asked to end must still find its folder, its release and its user's rights."""
+    two = release(Image(b"two"))
+    for made in (ONE, two):
+        run(module.main, **{**options, "releases": [{**options["releases"][0], "release": made}]})
+    folder = tmp_path / "containers" / "sent-en"
+    seen: list[tuple[str, str]] = []
+
+    def note(what: str) -> None:
+        seen.append((what, os.path.basename(os.readlink(folder / "current")) if (folder / "current").is_symlink() else "none"))
+
+    class Engine:
+        def __init__(self, socket: str) -> None:
+            assert socket == "/run/engine.sock"
+
+        def stop(self, name: str) -> None:
+            note(f"stop {name}")
+            (folder / "output" / "last.json").write_text("{}")
+
+    monkeypatch.setattr(module, "Engine", Engine)
+    monkeypatch.setattr(module.releases, "hand_over", lambda *_args, **_more: note("hand over"))
+    switch: dict[str, t.Any] = {"root": str(tmp_path), "state": "current", "docker_socket": "/run/engine.sock"}
+    first, second = ({"container": "sent-en", "release": made["id"], "restart": made is two} for made in (ONE, two))
+    run(module.main, **switch, releases=[first])
+    assert seen == [("hand over", "none")], "nothing runs yet"
+    assert run(module.main, check=True, **switch, releases=[second])["changed"] is True
+    assert run(module.main, **switch, releases=[second])["changed"] is True
+    assert seen[1:] == [("stop sent-en", ONE["id"]), ("hand over", ONE["id"])]
+    assert (folder / "output" / "last.json").exists()
+    assert run(module.main, **switch, releases=[second])["changed"] is False
+    assert len(seen) == 3, "what is there already stops nothing"
