@@ -12,8 +12,8 @@ version_added: 1.0.0
 author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 description:
-  - Keeps of each container the current release and the previous one, with their images, models and declared files,
-    and what was staged for a container that never ran.
+  - Keeps of each container the current release, the previous one and the one that was staged last and waits for its switch, with their
+    images, models and declared files, and all that was staged for a container that never ran.
   - Removes the other releases with their licenses, and images and sets that no kept release names. Only images that this collection
     loaded are looked at, and none that some container has is removed.
   - Output of containers is never touched.

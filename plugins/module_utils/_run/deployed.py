@@ -29,11 +29,11 @@ _MAX_JSON = 1024 * 1024
 
 def containers(root: str) -> dict[str, dict[str, t.Any]]:
     """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven, after, former,
-    rollback, output}.
+    rollback, output, staged}.
 
     ``proven`` is the hash of the spec with which the container last proved that it works, or None, ``after`` the containers that it
     needed then. ``former`` is the release that a rollback would go back to, ``rollback`` one that still stands, {kind, to, left, since}, or None.
-    ``output`` is ``empty``, ``used``, the folder that it is a link to, or None.
+    ``output`` is ``empty``, ``used``, the folder that it is a link to, or None. ``staged`` is what waits for the next switch, or None.
     """
     base = os.path.join(root, "containers")
     return {name: _container(os.path.join(base, name)) for name in _folders(base)}
@@ -138,7 +138,19 @@ def _container(folder: str) -> dict[str, t.Any]:
         "former": former if isinstance(former, str) else None,
         "rollback": back or None,
         "output": output(folder),
+        "staged": _staged(folder, releases),
     }
+
+
+def _staged(folder: str, releases: t.Mapping[str, t.Mapping[str, t.Any]]) -> t.Optional[str]:
+    """The newest whole release that was laid down after ``current`` last changed, which nobody has switched to yet, or None."""
+    try:
+        switched = os.lstat(os.path.join(folder, "current")).st_mtime_ns
+    except OSError:
+        return None
+    laid = {os.stat(os.path.join(folder, "releases", name, RELEASE_FILE)).st_mtime_ns: name for name, found in releases.items() if found["complete"]}
+    newest = max(laid, default=switched)
+    return laid[newest] if newest > switched and laid[newest] != link(folder, "current") else None
 
 
 def _folders(path: str) -> list[str]:

@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Releases, images and sets that nothing on a host needs any more: neither what is current, nor what a rollback goes back to.
+"""Releases, images and sets that nothing on a host needs any more: neither what is current or staged, nor what a rollback goes back to.
 
 This file is private to the collection.
 """
@@ -73,11 +73,11 @@ def reason(found: Surplus) -> t.Optional[str]:
 
 def _roots(folder: Folder, soon: t.Optional[str]) -> set[str]:
     """Releases of a container that stay."""
-    current, previous = folder["current"], folder["previous"]
+    current, previous, staged = folder["current"], folder["previous"], folder.get("staged")
     if current is None and soon is None:
         return set(folder["releases"])  # staged, and never switched to
     if soon is not None and soon != current:
-        current, previous = soon, current
+        current, previous, staged = soon, current, None  # what was staged before a switch waits for none after it
     back = folder.get("rollback") or {}  # what a standing rollback left is what the next rollout may go on to
-    kept = {current, previous, folder.get("former"), *(item["release"] for item in back.get("left", ()))}
+    kept = {current, previous, staged, folder.get("former"), *(item["release"] for item in back.get("left", ()))}
     return {release for release in kept if release}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,28 @@ def test_a_release_without_license_is_whole_without_one(tmp_path: Path) -> None:
     found = deployed.containers(str(tmp_path))["x"]["releases"]
     assert {name: item["complete"] for name, item in found.items()} == {"a": True, "b": False}
     assert deployed.models_in_use(str(tmp_path)) == {"f"}, "declared files are kept as models are"
+
+
+@pytest.mark.parametrize(
+    ("laid", "staged"),
+    [
+        ({"a": 1}, None),
+        ({"a": 1, "b": 2}, None),
+        ({"a": 1, "b": 4}, "b"),
+        ({"a": 4, "b": 1}, None),
+        ({"a": 1, "b": 4, "c": 5}, "c"),
+        ({"a": 5, "b": 4}, None),
+        ({"a": 1, "torn": 5, "b": 4}, "b"),
+    ],
+)
+def test_what_waits_for_its_switch_is_the_newest_whole_release_since_the_last_one(tmp_path: Path, laid: dict[str, int], staged: str | None) -> None:
+    folder = tmp_path / "containers" / "x"
+    for name, when in laid.items():
+        (folder / "releases" / name).mkdir(parents=True)
+        file = folder / "releases" / name / "release.json"
+        file.write_text('{"license": "sha256:x"}' if name == "torn" else '{"license": null}')
+        os.utime(file, (when, when))
+    assert deployed.containers(str(tmp_path))["x"]["staged"] is None, "all waits where nothing ever ran"
+    (folder / "current").symlink_to("releases/a")
+    os.utime(folder / "current", (3, 3), follow_symlinks=False)
+    assert deployed.containers(str(tmp_path))["x"]["staged"] == staged

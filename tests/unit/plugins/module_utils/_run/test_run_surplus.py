@@ -67,17 +67,31 @@ def test_what_is_staged_for_a_container_that_never_ran_stays() -> None:
     assert surplus.reason(found({"a": folder(None, None)})) is None
 
 
+def test_what_is_staged_for_the_night_outlives_the_repair_of_another_container() -> None:
+    waits = {**folder("r2", "r1"), "staged": "r4"}
+    result = found({"a": waits, "b": folder("r2", None, "r2")}, {"b": "r2"})
+    assert (result["releases"], result["images"], result["models"]) == ([["a", "r3"]], [name("r3")], [sha(b"mr3")])
+    assert ["a", "r4"] not in found({"a": waits}, {"a": "r2"})["releases"], "other settings, the same release"
+
+
+def test_a_switch_to_another_release_ends_the_wait() -> None:
+    """Told before it as it will be after it."""
+    assert found({"a": {**folder("r2", "r1"), "staged": "r4"}}, {"a": "r3"})["releases"] == [["a", "r1"], ["a", "r4"]]
+    assert found({"a": {**folder("r3", "r2"), "staged": None}}, {"a": "r3"})["releases"] == [["a", "r1"], ["a", "r4"]]
+
+
 @given(st.lists(st.sampled_from(IDS), min_size=1, unique=True), st.data())
 def test_nothing_that_stays_loses_what_it_names(ids: list[str], data: st.DataObject) -> None:
     current = data.draw(st.sampled_from([None, *ids]))
     previous = data.draw(st.sampled_from([None, *ids]))
+    staged = data.draw(st.sampled_from([None, *ids]))
     switch = data.draw(st.sampled_from([{}, {"a": ids[0]}]))
-    result = found({"a": folder(current, previous, *ids)}, switch)
+    result = found({"a": {**folder(current, previous, *ids), "staged": staged}}, switch)
     left = [each for each in ids if ["a", each] not in result["releases"]]
     assert not {name(each) for each in left} & set(result["images"])
     assert not {sha(b"m" + each.encode()) for each in left} & set(result["models"])
     assert {current, *switch.values()} - {None} <= set(left)
-    assert switch or previous is None or current is None or previous in left
+    assert switch or {previous, staged} - {None} <= set(left)
 
 
 def test_removing(tmp_path: Path) -> None:
