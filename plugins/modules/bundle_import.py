@@ -178,7 +178,6 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
@@ -196,7 +195,7 @@ def run(params, check_mode):
         parcel = _judge(params, store)
     except LackingError as exc:
         if params["outbox"] and not check_mode:
-            _ask(params, store, before, exc.document)
+            _ask(params, store, exc.document)
         raise
     if parcel.reason and not check_mode:
         progress = Progress(f"bundle {site}-{parcel.manifest['sequence']}", parcel.bytes, params["progress_file"])
@@ -205,7 +204,7 @@ def run(params, check_mode):
     elif not check_mode:
         parcel.verified.save()
     after = receive.outcome(before, parcel.manifest, site) if check_mode else store.holdings()
-    written = _send(params, _present(store, after, parcel), wants, check_mode) if params["outbox"] else []
+    written = _send(params, _present(store, after, parcel, check_mode), wants, check_mode) if params["outbox"] else []
     news = kits.news(os.path.abspath(params["path"]), parcel.kit, _trust(params))
     return {**_result(store, parcel, written, check_mode, {"before": receive.lines(before), "after": receive.lines(after)}), "control_kit": news}
 
@@ -219,21 +218,22 @@ def _judge(params, store):
     return receive.judge(params["path"], store, params["site"], _trust(params), params["allow_older"], params["beside"], params["full"], progress.advance)
 
 
-def _ask(params, store, held, missing):
+def _ask(params, store, missing):
     """Write what is missing, and holdings that do not claim to have it."""
-    lacking = set(missing["blobs"])
     documents = [("missing.json", missing)]
-    if held["site"] is not None:
-        documents.append(("holdings.json", outbox.holdings(held, lambda digest: digest not in lacking and store.has(Digest.parse(digest)))))
+    if store.holdings()["site"] is not None:
+        documents.append(("holdings.json", outbox.holdings(store.note_lacking(bad=missing["blobs"]))))
     for name, document in documents:
         if outbox.reason(params["outbox"], name, document, "azure-ai-holdings", params["signing_key"]):
             outbox.write(params["outbox"], name, document, "azure-ai-holdings", params["signing_key"])
 
 
-def _present(store, held, parcel):
+def _present(store, held, parcel, check_mode):
     """Holdings as a document without blobs that got lost; those of the parcel are there, or will be."""
     brought = {blob["digest"] for blob in parcel.manifest["blobs"]}
-    return outbox.holdings(held, lambda digest: digest in brought or store.has(Digest.parse(digest)))
+    if not check_mode:
+        return outbox.holdings(store.note_lacking(good=brought))
+    return outbox.holdings({**held, "lacking": store.lacking(held, good=brought)})
 
 
 def _send(params, holdings, wants, check_mode):

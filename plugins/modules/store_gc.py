@@ -17,7 +17,9 @@ description:
   - Kept are the releases in O(releases) with their images, licenses and models, everything that the last bundles of each site name, the files of control
     kits, all packages, and whatever came in the last O(grace_days) days.
   - At a site O(releases) must be what its hosts have, current, previous and staged. The role C(store_gc) asks all of them and stops when one does not answer.
-  - Runs on the builder or on a site's control node.
+  - What was set aside goes once the blob is good again or nothing needs it, and so do folders under C(work) in which nothing has changed for
+    O(grace_days) days. One that a run holds is left alone.
+  - Runs on the builder or on a site's control node. Needs C(ssh-keygen) with O(outbox).
 options:
   store:
     description: Folder of the store.
@@ -43,6 +45,14 @@ options:
       - Read every blob that is needed. A damaged one is named and set aside, so that the next bundle, or the next fetch on the builder, brings it again.
     type: bool
     default: false
+  outbox:
+    description:
+      - At a site, folder for what it sends out. The holdings there are written anew, so that they do not claim what the store has no more. Needs
+        O(signing_key).
+    type: path
+  signing_key:
+    description: Private key of the site (or, with an agent, public key) that signs what it sends out.
+    type: path
   progress_file:
     description: File that the progress is written to, for the callback C(airgap.azure_ai.progress).
     type: path
@@ -65,6 +75,14 @@ EXAMPLES = r"""
     store: "{{ azure_ai_home }}/store"
     bundles: "{{ azure_ai_home }}/bundles"
   check_mode: true
+
+- name: Clean a site's store, and tell headquarters what it holds then
+  airgap.azure_ai.store_gc:
+    store: "{{ azure_ai_home }}/store"
+    releases: "{{ releases_of_all_hosts }}"
+    verify: true
+    outbox: "{{ azure_ai_home }}/outbox"
+    signing_key: "{{ azure_ai_signing_key }}"
 """
 
 RETURN = r"""
@@ -86,12 +104,26 @@ damaged:
   returned: success
   type: list
   elements: str
+leftovers:
+  description: Folders and files in the store that runs left behind, relative to it.
+  returned: success
+  type: list
+  elements: str
+  sample: [damaged/0f1e…, work/images]
+written:
+  description: Names of the files in the outbox that were written, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [holdings.json]
 msg:
   description: What was done, in one line.
   returned: always
   type: str
 """
 
+import os
+import shutil
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -99,7 +131,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import care
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import care, outbox
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as records
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 
@@ -114,8 +147,7 @@ def needed(params, store, there):
         raise InputError(f"store {store.path}", "no bundle was received here, and none built", "there is nothing to judge by: run receive or bundle first")
     named = care.of_bundles(manifests)
     kits = care.of_kits(params["bundles"]) if params["bundles"] else frozenset()
-    since = time.time() - params["grace_days"] * 86400
-    fresh = frozenset(digest for digest, (_size, came) in there.items() if came > since)
+    fresh = frozenset(digest for digest, (_size, came) in there.items() if came > _since(params))
     return care.Keep(named.releases | frozenset(params["releases"] or ()), named.images, named.blobs | kits, fresh)
 
 
@@ -133,33 +165,74 @@ def run(params, check_mode):
             again = care.superfluous(holdings, keep)
             holdings.update({name: again.holdings[name] for name in ("releases", "images", "models")})
             care.remove(store, [digest for digest in gone if digest not in again.needed])
-    damaged = _damaged(params, store, found.holdings, there, check_mode) if params["verify"] else []
-    return _result(found, gone, sum(there[digest][0] for digest in gone), damaged, check_mode)
+    bad = _damaged(params, store, found.holdings, there, check_mode) if params["verify"] else {}
+    lacking, written = _tell(params, store, found, bad, check_mode) if held["site"] else (None, [])
+    left = _leftovers(params, store, found.needed, check_mode)
+    return _result(found, gone, sum(there[digest][0] for digest in gone), list(bad.values()), check_mode, left=left, lacking=lacking, written=written)
+
+
+def _tell(params, store, found, bad, check_mode):
+    """Note which blobs a site's store lacks; return their number if that is news, and the names of what had to be written into the outbox."""
+    read = {reference.digest for reference in records.references(found.holdings)} if params["verify"] else ()
+    good = {digest for digest in read if digest not in bad and store.has(Digest.parse(digest))}
+    lacking = store.lacking(found.holdings, good, bad)
+    news = lacking != found.holdings.get("lacking", [])
+    if check_mode:
+        after = {**found.holdings, "lacking": lacking, "counter": found.holdings["counter"] + bool(news or found.lines)}
+    else:
+        after = store.note_lacking(good, bad)
+    document = ("holdings.json", outbox.holdings(after), "azure-ai-holdings")
+    written = ["holdings.json"] if params["outbox"] and outbox.reason(params["outbox"], *document, params["signing_key"]) else []
+    if written and not check_mode:
+        outbox.write(params["outbox"], *document, params["signing_key"])
+    return len(lacking) if news else None, written
+
+
+def _leftovers(params, store, wanted, check_mode):
+    """What was set aside and is of no use any more, and work that no run holds and none went on with; removed, and named."""
+    found = [os.path.join(care.ASIDE, name) for name in care.aside(store, wanted)]
+    for path in found if not check_mode else ():
+        os.unlink(os.path.join(store.path, path))
+    for name in care.idle(store, _since(params)):
+        found.append(os.path.join("work", name))
+        if not check_mode:
+            shutil.rmtree(os.path.join(store.path, "work", name))
+    return found
+
+
+def _since(params):
+    return time.time() - params["grace_days"] * 86400
 
 
 def _damaged(params, store, holdings, there, check_mode):
+    """Damaged blobs, set aside: a line each, by digest."""
     progress = Progress("store", sum(size for size, _came in there.values()), params["progress_file"])
-    lines = []
+    lines = {}
     for digest, whose in care.damaged(store, holdings, progress.advance):
         where = "" if check_mode else f", set aside as {store.set_aside(Digest.parse(digest))}"
-        lines.append(f"blob {digest} ({whose}): damaged{where}; the next bundle that carries it, or the next fetch on the builder, repairs it")
+        lines[digest] = f"blob {digest} ({whose}): damaged{where}; the next bundle that carries it, or the next fetch on the builder, repairs it"
     progress.finish()
     return lines
 
 
-def _result(found, gone, size, damaged, check_mode):
+def _result(found, gone, size, damaged, check_mode, left, lacking, written):
     verb = "would remove" if check_mode else "removed"
     said = f"{verb} {len(gone)} blobs, {human(size)}" if gone else "every blob is needed or new"
     said += f"; {verb} {len(found.lines)} releases, images and sets of models from the holdings" if found.lines else ""
     said += f"; {len(damaged)} blobs are damaged" if damaged else ""
+    said += f"; {lacking} blobs of the holdings are lacking" if lacking is not None else ""
+    said += f"; {verb} {', '.join(left)}" if left else ""
+    said += f"; {'would write' if check_mode else 'wrote'} {', '.join(written)}" if written else ""
     return {
-        "changed": bool(gone or found.lines or damaged),
+        "changed": bool(gone or found.lines or damaged or left or written or lacking is not None),
         "msg": said,
         "superfluous": found.lines,
         "blobs": len(gone),
         "bytes": size,
         "damaged": damaged,
-        "diff": {"before": "".join(f"{line}\n" for line in [*found.lines, *gone]), "after": ""},
+        "leftovers": left,
+        "written": written,
+        "diff": {"before": "".join(f"{line}\n" for line in [*found.lines, *gone, *left]), "after": "".join(f"{name}\n" for name in written)},
     }
 
 
@@ -173,8 +246,11 @@ def main():
             "keep_bundles": {"type": "int", "default": 2},
             "grace_days": {"type": "float", "default": 7},
             "verify": {"type": "bool", "default": False},
+            "outbox": {"type": "path"},
+            "signing_key": {"type": "path", "no_log": False},
             "progress_file": {"type": "path"},
         },
+        required_by={"outbox": "signing_key"},
         supports_check_mode=True,
     )
     try:

@@ -17,12 +17,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, copy_hashing, digest_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, Store
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import ASIDE, BLOBS, Store
 
 Record = dict[str, t.Any]
 _BUNDLE = re.compile(r"(?P<site>[a-z0-9-]+)-(?P<sequence>[0-9]+)")
@@ -130,6 +130,40 @@ def damaged(store: Store, holdings: Record, advance: t.Callable[[int], object] |
             if copy_hashing(stream, None, None, advance) != (Digest.parse(digest), sizes[digest]):
                 found.append((digest, whose[digest]))
     return found
+
+
+def aside(store: Store, needed: t.Collection[str]) -> list[str]:
+    """Names in ``damaged/`` that are of no use any more: the blob is good again, or nothing needs it."""
+    with contextlib.suppress(FileNotFoundError):
+        names = sorted(os.listdir(os.path.join(store.path, ASIDE)))
+        return [name for name in names if _HEX.fullmatch(name) and (f"sha256:{name}" not in needed or _good(store, Digest.parse(f"sha256:{name}")))]
+    return []
+
+
+def idle(store: Store, before: float) -> t.Iterator[str]:
+    """Work folders in which nothing has changed since ``before`` (seconds since the epoch), locked while the caller has their names."""
+    try:
+        names = sorted(os.listdir(os.path.join(store.path, "work")))
+    except FileNotFoundError:
+        return
+    for name in names:
+        if os.path.isdir(os.path.join(store.path, "work", name)):
+            with contextlib.suppress(InputError), store.locked(os.path.join("work", f"{name}.lock"), wait=False):  # else a run is at work in it
+                if _newest(os.path.join(store.path, "work", name)) < before:
+                    yield name
+
+
+def _newest(folder: str) -> float:
+    """When something in the folder changed last. A linked layer bears its archive's time, so the time of the link counts as well."""
+    found = os.lstat(folder).st_mtime
+    for path, folders, names in os.walk(folder):
+        infos = [os.lstat(os.path.join(path, name)) for name in (*folders, *names)]
+        found = max([found, *(max(info.st_mtime, info.st_ctime) for info in infos)])
+    return found
+
+
+def _good(store: Store, digest: Digest) -> bool:
+    return store.has(digest) and digest_file(store.path_of(digest))[0] == digest
 
 
 def _uses(digests: frozenset[str], kind: str, record: Record) -> bool:

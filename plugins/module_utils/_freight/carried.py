@@ -89,9 +89,12 @@ def document(path: str, kind: str, trust: Trust) -> tuple[Record, bytes]:
 def holdings(path: str, site: str, trust: Trust) -> tuple[delta.Base | None, list[str]]:
     """The site's latest holdings as a base, None when the folder has none of it; and why files that may be its were passed over.
 
+    The latest are those of the newest bundle. Of several only what all of them name is counted on: a store that was begun anew
+    or came out of a backup counts from a lower number, so the counter does not say which of them is the later one.
+
     :raises AirgapError: ``path`` is one file, and it cannot be used.
     """
-    best: tuple[Record, bytes] | None = None
+    own: list[tuple[Record, bytes]] = []
     notes = []
     for found in find(path, "holdings.json"):
         try:
@@ -101,13 +104,26 @@ def holdings(path: str, site: str, trust: Trust) -> tuple[delta.Base | None, lis
                 raise
             notes.append(str(exc))
             continue
-        if value["site"] == site and (best is None or value["counter"] > best[0]["counter"]):
-            best = value, data
+        if value["site"] == site:
+            own.append((value, data))
         elif found == path:
             raise InputError(
                 f"holdings {path}", f"are of site {value['site']}, the bundle is for {site}", "name this site's, or a folder with those of all sites"
             )
-    return (delta.on_holdings(*best) if best else None), notes
+    return _latest(own), notes
+
+
+def _latest(found: list[tuple[Record, bytes]]) -> delta.Base | None:
+    newest = max((_sequence(value) for value, _data in found), default=0)
+    last = [(value, data) for value, data in found if _sequence(value) == newest]
+    if not last:
+        return None
+    common = frozenset.intersection(*(frozenset(value["blobs"]) for value, _data in last))
+    return replace(delta.on_holdings(*max(last, key=lambda entry: t.cast(int, entry[0]["counter"]))), held=common)
+
+
+def _sequence(value: Record) -> int:
+    return int(value["bundle"]["sequence"]) if value["bundle"] else 0
 
 
 def former(path: str, site: str, trust: Trust, key: str) -> delta.Base:

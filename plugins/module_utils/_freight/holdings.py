@@ -103,6 +103,24 @@ def merge(holdings: Record, manifest: Record) -> None:
         set_packages(holdings, system, [package for package in manifest["packages"] if package["os"] == system])
 
 
+def lacking(holdings: Record, has: t.Callable[[str], bool], good: t.Collection[str] = (), bad: t.Collection[str] = ()) -> list[str]:
+    """Digests that the holdings name and that are not there, or were found damaged and have not come again since; sorted.
+
+    :param good: digests that were read just now
+    :param bad: digests that were found damaged just now
+    """
+    known = {*holdings.get("lacking", ()), *bad}
+    named = {reference.digest for reference in references(holdings)}
+    return sorted(digest for digest in named if digest not in good and (digest in known or not has(digest)))
+
+
+def mark(holdings: Record, digests: t.Sequence[str]) -> None:
+    """Note which blobs are lacking; the member is there only when some are."""
+    holdings.pop("lacking", None)
+    if digests:
+        holdings["lacking"] = list(digests)
+
+
 def models_digest(files: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     """The digest of a set of models or declared files: of its list of files, sorted by path."""
     return str(digest_of(sorted((dict(file) for file in files), key=lambda file: file["path"])))

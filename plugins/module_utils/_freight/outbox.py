@@ -85,19 +85,20 @@ def wants_problems(document: t.Any) -> list[str]:
     return problems[: shape.MAX_PROBLEMS]
 
 
-def holdings(held: Record, has: t.Callable[[str], bool] = lambda _digest: True) -> Record:
+def holdings(held: Record) -> Record:
     """The holdings document: which blobs the site has, as of which counter and bundle; the base of the next delta.
 
-    :param has: whether the blob of a digest is in the store still
+    Blobs that are noted as lacking (``Store.note_lacking``) are left out, and the counter has grown with the note.
     """
     site = held["site"]
+    named = {reference.digest for reference in _holdings.references(held)}
     return {
         "format": FORMAT,
         "kind": "airgap.azure_ai/holdings",
         "site": site,
         "counter": held["counter"],
         "bundle": held["bundles"].get(site),
-        "blobs": sorted(digest for digest in {reference.digest for reference in _holdings.references(held)} if has(digest)),
+        "blobs": sorted(named - set(held.get("lacking", ()))),
     }
 
 

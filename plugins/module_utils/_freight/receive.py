@@ -203,6 +203,7 @@ def _remember(held: Record, manifest: Record, site: str) -> None:
     fresh = {_download(release): release["id"] for release in manifest["releases"]}
     held["releases"] = [release for release in held["releases"] if fresh.get(_download(release), release["id"]) == release["id"]]
     _holdings.merge(held, manifest)
+    _holdings.mark(held, sorted({*held.get("lacking", ())} - {blob["digest"] for blob in manifest["blobs"]}))
     held["site"] = site
     last = held["bundles"].get(site)
     if last is None or manifest["sequence"] >= last["sequence"]:  # an older one let in on purpose is not the last received

@@ -24,6 +24,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 
 BLOBS = os.path.join("blobs", "sha256")
+ASIDE = "damaged"
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}\n'
 SECRET_MODE = 0o600  # licenses, though they are ciphertext
 PUBLIC_MODE = 0o644
@@ -130,7 +131,7 @@ class Store:
 
     def set_aside(self, digest: Digest) -> str:
         """Move a damaged blob to ``damaged/``, so that the next run gets it again; return the new path."""
-        folder = os.path.join(self.path, "damaged")
+        folder = os.path.join(self.path, ASIDE)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         target = os.path.join(folder, digest.hex)
         os.replace(self.path_of(digest), target)
@@ -169,6 +170,18 @@ class Store:
             if after["counter"] != before["counter"]:
                 write_bytes(os.path.join(self.path, "holdings.json"), pretty(after))
 
+    def lacking(self, holdings: dict[str, t.Any], good: t.Collection[str] = (), bad: t.Collection[str] = ()) -> list[str]:
+        """Digests that these holdings name and that cannot be counted on; ``good`` and ``bad`` were read just now."""
+        return _holdings.lacking(holdings, lambda digest: self.has(Digest.parse(digest)), good, bad)
+
+    def note_lacking(self, good: t.Collection[str] = (), bad: t.Collection[str] = ()) -> dict[str, t.Any]:
+        """Note what is lacking, and return the holdings: with other blobs the counter is another one, too."""
+        held = self.holdings()
+        if self.lacking(held, good, bad) != held.get("lacking", []):
+            with self.changing() as changed:
+                _holdings.mark(changed, self.lacking(changed, good, bad))
+        return self.holdings()
+
     def find_image(self, repository: str, tag: str) -> dict[str, t.Any] | None:
         """The image record fetched last under that tag of the repository, or None."""
         return _holdings.find_image(self.holdings(), repository, tag)
@@ -186,8 +199,9 @@ class Store:
         :raises InputError: another run holds it.
         """
         folder = os.path.join(self.path, "work", name)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
         with self.locked(os.path.join("work", f"{name}.lock"), wait=False):
+            os.makedirs(folder, mode=0o700, exist_ok=True)  # under the lock: who holds it may remove the folder
             self.clean()
             yield folder
 

@@ -104,13 +104,27 @@ def test_holdings_do_not_claim_what_got_lost(options: dict, capsys: pytest.Captu
     keys = kit.Keys(str(tmp_path / "keys" / "builder"), options["signing_key"], options["allowed_signers"])
     lost = whole["blobs"][0]["digest"]
     (Path(options["store"]) / "blobs" / "sha256" / lost[7:]).unlink()
+    before = json.loads((tmp_path / "outbox" / "holdings.json").read_text())
     path = bundles.build(delta.lean(whole, delta.on_bundle(whole)), keys.builder)
     planned = kit.run_module(bundle_import, capsys, check=True, **{**options, "path": path})
     assert planned["failed"] and not (tmp_path / "outbox" / "missing.json").exists()
     kit.run_module(bundle_import, capsys, **{**options, "path": path})
+    assert json.loads((tmp_path / "outbox" / "holdings.json").read_text())["counter"] > before["counter"]
     missing, _data = carried.document(str(tmp_path / "outbox" / "missing.json"), "missing", keys.trust)
     base, _notes = carried.holdings(str(tmp_path / "outbox"), kit.SITE, keys.trust)
     assert missing["blobs"] == [lost] and base is not None and lost not in base.held and len(base.held) == len(whole["blobs"]) - 1
+
+
+def test_what_was_found_damaged_is_not_claimed_until_it_comes_again(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    kit.run_module(bundle_import, capsys, **options)
+    store, told = Store(options["store"]), Path(options["outbox"], "holdings.json")
+    first = json.loads(told.read_text())
+    store.note_lacking(bad=first["blobs"][:1])  # it lies there, with its size
+    assert kit.run_module(bundle_import, capsys, check=True, **options)["written"] == ["holdings.json"]
+    done = kit.run_module(bundle_import, capsys, **options)
+    again = json.loads(told.read_text())
+    assert done["changed"] and again["blobs"] == first["blobs"] and again["counter"] == first["counter"] + 2
+    assert "lacking" not in store.holdings() and not kit.run_module(bundle_import, capsys, **options)["changed"]
 
 
 def test_a_control_kit_that_came_is_told_with_the_line_to_type(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

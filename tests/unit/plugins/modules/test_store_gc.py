@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, receive
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.modules import store_gc
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
@@ -83,7 +83,74 @@ def test_a_damaged_blob_is_named_and_comes_back_with_the_next_bundle(site: Site,
     assert done["changed"] and "next bundle" in done["damaged"][0] and "1 blobs are damaged" in done["msg"] and not path.exists()
     site.take()
     assert path.read_bytes() == good
-    assert not kit.run_module(store_gc, capsys, **options(site, verify=True, keep_bundles=2))["changed"]
+    again = kit.run_module(store_gc, capsys, **options(site, verify=True, keep_bundles=2))
+    assert again["damaged"] == [] and again["leftovers"] == [f"damaged/{path.name}"]
+
+
+def outward(site: Site, folder: Path) -> dict[str, object]:
+    return {"outbox": str(folder / "outbox"), "signing_key": site.keys.site}
+
+
+def test_holdings_in_the_outbox_claim_nothing_that_went(tmp_path: Path, site: Site, capsys: Capture) -> None:
+    told = tmp_path / "outbox" / "holdings.json"
+    settings = options(site, verify=True, **outward(site, tmp_path))
+    assert kit.run_module(store_gc, capsys, check=True, **settings)["written"] == ["holdings.json"] and not told.exists()
+    kit.run_module(store_gc, capsys, **{**settings, "keep_bundles": 2})
+    full = json.loads(told.read_text())
+    planned = kit.run_module(store_gc, capsys, check=True, **settings)
+    done = kit.run_module(store_gc, capsys, **settings)
+    assert done["written"] == planned["written"] == ["holdings.json"] and done["diff"] == planned["diff"] and "wrote holdings.json" in done["msg"]
+    document, _data = carried.document(str(told), "holdings", site.keys.trust)
+    assert document["blobs"] == sorted(f"sha256:{name}" for name in kit.blobs(site.store.path)) and document["counter"] > full["counter"]
+    again = kit.run_module(store_gc, capsys, **settings)
+    assert not again["changed"] and again["written"] == []
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_a_lost_blob_counts_as_a_change(tmp_path: Path, site: Site, capsys: Capture, how: str) -> None:
+    settings = options(site, verify=True, keep_bundles=2, **outward(site, tmp_path))
+    kit.run_module(store_gc, capsys, **settings)
+    told = tmp_path / "outbox" / "holdings.json"
+    before = json.loads(told.read_text())
+    path = Path(site.store.path, "blobs", "sha256", before["blobs"][0][7:])
+    path.unlink() if how == "gone" else path.write_bytes(b"x" * path.stat().st_size)
+    planned = kit.run_module(store_gc, capsys, check=True, **settings)
+    done = kit.run_module(store_gc, capsys, **settings)
+    after = json.loads(told.read_text())
+    assert planned["written"] == done["written"] and planned["changed"] and "1 blobs of the holdings are lacking" in done["msg"]
+    assert after["blobs"] == before["blobs"][1:] and after["counter"] == before["counter"] + 1
+    assert not kit.run_module(store_gc, capsys, **settings)["changed"]
+
+
+def test_what_was_set_aside_goes_when_the_blob_is_good_again_or_nobody_needs_it(site: Site, capsys: Capture) -> None:
+    path = max(Path(site.store.path, "blobs", "sha256").iterdir(), key=lambda found: found.stat().st_size)
+    path.write_bytes(b"x")
+    settings = options(site, verify=True, keep_bundles=2)
+    kit.run_module(store_gc, capsys, **settings)
+    kept, nobodys = Path(site.store.path, "damaged", path.name), Path(site.store.path, "damaged", "0" * 64)
+    nobodys.write_bytes(b"y")
+    done = kit.run_module(store_gc, capsys, **settings)
+    assert done["leftovers"] == [f"damaged/{nobodys.name}"] and kept.exists() and not nobodys.exists()
+    site.take()
+    assert kit.run_module(store_gc, capsys, check=True, **settings)["leftovers"] == [f"damaged/{path.name}"] and kept.exists()
+    assert kit.run_module(store_gc, capsys, **settings)["changed"] and not kept.exists() and path.exists()
+    assert not kit.run_module(store_gc, capsys, **settings)["changed"]
+
+
+def test_idle_work_goes_and_what_a_run_holds_stays(site: Site, capsys: Capture) -> None:
+    with site.store.working("images") as held, site.store.working("packages-debian-12") as idle:
+        for folder in (held, idle):
+            Path(folder, "half").write_bytes(b"half")
+    settings = options(site, keep_bundles=2)
+    assert not kit.run_module(store_gc, capsys, **{**settings, "grace_days": 1})["changed"]
+    with site.store.working("images"):
+        planned = kit.run_module(store_gc, capsys, check=True, **settings)
+        assert planned["changed"] and planned["leftovers"] == ["work/packages-debian-12"] and Path(idle, "half").exists()
+        assert kit.run_module(store_gc, capsys, **settings)["leftovers"] == planned["leftovers"]
+    assert Path(held, "half").exists() and not Path(idle).exists()
+    assert kit.run_module(store_gc, capsys, **settings)["leftovers"] == ["work/images"]
+    with site.store.working("images") as again:
+        assert Path(again).is_dir()
 
 
 def test_the_builder_keeps_what_bundles_and_kits_need(tmp_path: Path, site: Site, capsys: Capture) -> None:

@@ -22,12 +22,32 @@ def send(folder: Path, keys: kit.Keys, site: str = kit.SITE, counter: int = 1, *
 
 def test_the_latest_holdings_of_the_site_are_the_base(tmp_path: Path, keys: kit.Keys) -> None:
     blobs = [kit.sha(b"a")]
-    send(tmp_path / "in" / "monday", keys, counter=3)
+    send(tmp_path / "in" / "monday", keys, counter=3, blobs=[*blobs, kit.sha(b"b")])
     path = send(tmp_path / "in" / "deep" / "tuesday", keys, counter=4, blobs=blobs)
     base, notes = carried.holdings(str(tmp_path / "in"), kit.SITE, keys.trust)
     assert base is not None and base.held == frozenset(blobs) and base.record["counter"] == 4 and notes == []
     assert base.record["digest"] == kit.sha(path.read_bytes())
     assert carried.holdings(str(tmp_path / "in"), "plant-8", keys.trust) == (None, [])
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+@pytest.mark.parametrize(
+    ("sequences", "counters", "held", "counter"),
+    [
+        ((12, 12), (5, 5), "b", 5),  # two with one counter: neither may win by its name
+        ((12, 12), (30, 2), "b", 30),  # a store that was begun anew counts from the start
+        ((11, 12), (30, 2), "bc", 2),
+        ((None, 1), (30, 2), "bc", 2),
+    ],
+)
+def test_of_holdings_after_one_bundle_only_what_all_of_them_name_is_counted_on(
+    tmp_path: Path, keys: kit.Keys, names: tuple[str, str], sequences: tuple[int | None, int], counters: tuple[int, int], held: str, counter: int
+) -> None:
+    for name, sequence, number, blobs in zip(names, sequences, counters, ("ab", "bc")):
+        bundle = None if sequence is None else {"sequence": sequence, "id": kit.sha(b"%d" % sequence)}
+        send(tmp_path / name, keys, counter=number, bundle=bundle, blobs=[kit.sha(blob.encode()) for blob in blobs])
+    base, _notes = carried.holdings(str(tmp_path), kit.SITE, keys.trust)
+    assert base is not None and base.held == {kit.sha(blob.encode()) for blob in held} and base.record["counter"] == counter
 
 
 def test_what_is_not_to_be_trusted_is_passed_over_in_a_folder_and_an_error_by_name(tmp_path: Path, keys: kit.Keys) -> None:

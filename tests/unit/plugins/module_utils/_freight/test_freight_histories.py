@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, manifest, outbox, receive
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, delta, manifest, outbox, receive
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as records
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.delta import LackingError
@@ -25,7 +26,7 @@ TAGS = ("1.0", "2.0", "3.0")
 STEPS = st.one_of(
     st.tuples(st.just("send"), st.sets(st.sampled_from(TAGS), min_size=1), st.sampled_from(["nothing", "holdings", "old holdings", "bundle"])),
     st.tuples(st.just("lose"), st.integers(0, 30), st.sampled_from(["gone", "damaged"])),
-    st.tuples(st.just("tell"), st.none(), st.none()),
+    st.tuples(st.just("tell"), st.integers(0, 99), st.none()),
 )
 
 
@@ -37,25 +38,34 @@ class Site:
         kit.add_release(self.builder, kit.add_image(self.builder, "3.0"), {"en/model.bin": b"m" * 5000, "other": b"x"})
         self.store, self.keys = Store(str(folder / "site")), keys
         self.bundles = Bundles(str(folder / "bundles"), self.builder)
-        self.told: list[delta.Base] = []
+        self.told: list[Path] = []
+        self.outboxes = folder / "outboxes"
         self.folders: list[str] = []
-        self.lost: set[str] = set()
+        self.unsaid: set[str] = set()  # lost since the site told what it holds, or without its notice
 
     def send(self, tags: t.Iterable[str], kind: str) -> None:
         base = None
         if kind == "bundle" and self.folders:
             base = delta.on_bundle(t.cast(dict[str, t.Any], self.bundles.last(kit.SITE)))
         elif "holdings" in kind and self.told:
-            base = self.told[0 if kind.startswith("old") else -1]
-        self.take(self.build(tags, base), sorted(tags))
+            base = self.base(self.told[0] if kind.startswith("old") else self.outboxes)
+        self.take(self.build(tags, base), sorted(tags), kind == "holdings")
+
+    def base(self, path: Path) -> delta.Base:
+        found, notes = carried.holdings(str(path), kit.SITE, self.keys.trust)
+        assert found is not None and notes == []
+        return found
 
     def build(self, tags: t.Iterable[str], base: delta.Base | None) -> str:
         made = delta.lean(kit.compose(self.builder, *sorted(tags), sequence=len(self.folders) + 1), base)
         self.folders.append(self.bundles.build(made, self.keys.builder))
         return self.folders[-1]
 
-    def take(self, folder: str, tags: list[str]) -> None:
-        """Take the bundle in; where it builds on what is lost, be told exactly that, and send just this."""
+    def take(self, folder: str, tags: list[str], told: bool) -> None:
+        """Take the bundle in; where it builds on what is lost, be told exactly that, and send just this.
+
+        :param told: built on all that the site has told, so that only what it never told may be lacking
+        """
         before = snapshot(self.store)
         try:
             receive.take(receive.judge(folder, self.store, kit.SITE, self.keys.trust), self.store, kit.SITE)
@@ -63,6 +73,7 @@ class Site:
             last = t.cast(dict[str, t.Any], self.bundles.last(kit.SITE))
             left = {blob["digest"] for blob in last["blobs"] if not blob["carried"]}
             bad = {digest for digest in left if self._bad(digest)}
+            assert not told or bad <= self.unsaid
             assert snapshot(self.store) == before and set(exc.document["blobs"]) == bad and delta.code(bad) in str(exc)
             rescue = self.build(tags, delta.for_missing(last["base"], kit.compose(self.builder, *tags), last, exc.document["blobs"]))
             brought = {blob["digest"] for blob in t.cast(dict[str, t.Any], self.bundles.last(kit.SITE))["blobs"] if blob["carried"]}
@@ -89,15 +100,20 @@ class Site:
             path = folder / names[number % len(names)]
             data = path.read_bytes()
             path.unlink()
+            self.unsaid.add(f"sha256:{path.name}")
             if how == "damaged":
                 path.write_bytes(bytes(byte ^ 1 for byte in data))
 
-    def tell(self) -> None:
-        held = self.store.holdings()
+    def tell(self, folder: int) -> None:
+        """What a site sends out, into a folder whose name says nothing about the order."""
+        held = self.store.note_lacking()
         if held["site"]:
-            document = outbox.holdings(held)
-            self.told.append(delta.on_holdings(document, b"signed"))
-            assert self.told[-1].held == {reference.digest for reference in records.references(held)}
+            here = self.outboxes / f"{folder:02}-{len(self.told)}"
+            outbox.write(str(here), "holdings.json", outbox.holdings(held), "azure-ai-holdings", self.keys.site)
+            self.told.append(here / "holdings.json")
+            self.unsaid = {digest for digest in self.unsaid if self.store.has(Digest.parse(digest))}
+            named = {reference.digest for reference in records.references(held)}
+            assert self.base(self.told[-1]).held == {digest for digest in named if self.store.has(Digest.parse(digest))}
 
 
 def snapshot(store: Store) -> dict[str, bytes]:
@@ -117,7 +133,7 @@ def test_a_site_ends_with_a_complete_bundles_store_or_is_told(tmp_path_factory: 
         elif name == "lose":
             site.lose(first, second)
         else:
-            site.tell()
+            site.tell(first)
     site.send(TAGS, "holdings")
     expected = {blob["digest"][7:] for blob in kit.compose(site.builder, *TAGS)["blobs"]}
     assert expected <= set(os.listdir(Path(site.store.path, "blobs", "sha256")))
@@ -127,7 +143,7 @@ def test_a_site_ends_with_a_complete_bundles_store_or_is_told(tmp_path_factory: 
 def test_a_delta_brings_what_a_complete_bundle_brings(tmp_path: Path, keys: kit.Keys) -> None:
     site = Site(tmp_path, keys)
     site.send(["1.0"], "nothing")
-    site.tell()
+    site.tell(1)
     site.send(["1.0", "2.0"], "holdings")
     last = t.cast(dict[str, t.Any], site.bundles.last(kit.SITE))
     summary = manifest.summary(last)
@@ -137,8 +153,9 @@ def test_a_delta_brings_what_a_complete_bundle_brings(tmp_path: Path, keys: kit.
 def test_a_new_store_is_told_everything_that_was_left_out(tmp_path: Path, keys: kit.Keys) -> None:
     site = Site(tmp_path, keys)
     site.send(["1.0"], "nothing")
-    site.tell()
+    site.tell(1)
+    base = site.base(site.outboxes)
     shutil.rmtree(site.store.path)
     with pytest.raises(LackingError) as caught:
-        receive.judge(site.build(["1.0", "2.0"], site.told[-1]), site.store, kit.SITE, keys.trust)
-    assert set(caught.value.document["blobs"]) == site.told[-1].held and not os.path.exists(site.store.path)
+        receive.judge(site.build(["1.0", "2.0"], base), site.store, kit.SITE, keys.trust)
+    assert set(caught.value.document["blobs"]) == base.held and not os.path.exists(site.store.path)

@@ -36,6 +36,17 @@ def test_the_image_fetched_last_wins_whatever_the_order() -> None:
     assert holdings.find_image(holdings.empty(), "r/x", "1") is None
 
 
+def test_what_is_lacking_stays_so_until_it_was_read_or_nothing_names_it(store: Store) -> None:
+    held = store.holdings()
+    named = sorted({reference.digest for reference in holdings.references(held)})
+    assert holdings.lacking(held, lambda _digest: True) == [] and holdings.lacking(held, lambda _digest: False) == named
+    holdings.mark(held, holdings.lacking(held, lambda digest: digest != named[0], bad=[named[1], kit.sha(b"nobody's")]))
+    assert held["lacking"] == named[:2]  # the one that is gone, and one that lies there damaged
+    assert holdings.lacking(held, lambda _digest: True) == named[:2] and holdings.lacking(held, lambda _digest: True, good=named[:1]) == named[1:2]
+    holdings.mark(held, [])
+    assert "lacking" not in held
+
+
 def test_the_same_digest_under_a_tag_replaces_its_older_record() -> None:
     held = holdings.empty()
     for fetched in ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"):
