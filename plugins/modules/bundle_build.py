@@ -266,9 +266,8 @@ def run(params, check_mode):
         wanted = manifest.identified({**wanted, "sequence": bundles.next_sequence(params["site"], last)})
     if reason and not check_mode:
         size = manifest.summary(wanted)["carried_bytes"]
-        progress = Progress(f"bundle {params['site']}-{wanted['sequence']}", size, params["progress_file"])
-        bundles.build(wanted, key, progress.advance, params["full"], kit)
-        progress.finish()
+        with Progress(f"bundle {params['site']}-{wanted['sequence']}", size, params["progress_file"]) as progress:
+            bundles.build(wanted, key, progress.advance, params["full"], kit)
     elif not check_mode:
         bundles.remember(wanted)
     return {**_result(bundles.folder(wanted), wanted, last, reason, check_mode), "notes": notes, "control_kit": bool(kit)}

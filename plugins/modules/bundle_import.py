@@ -198,9 +198,8 @@ def run(params, check_mode):
             _ask(params, store, exc.document)
         raise
     if parcel.reason and not check_mode:
-        progress = Progress(f"bundle {site}-{parcel.manifest['sequence']}", parcel.bytes, params["progress_file"])
-        receive.take(parcel, store, site, progress.advance)
-        progress.finish()
+        with Progress(f"bundle {site}-{parcel.manifest['sequence']}", parcel.bytes, params["progress_file"]) as progress:
+            receive.take(parcel, store, site, progress.advance)
     elif not check_mode:
         parcel.verified.save()
     after = receive.outcome(before, parcel.manifest, site) if check_mode else store.holdings()
@@ -214,8 +213,9 @@ def _trust(params):
 
 
 def _judge(params, store):
-    progress = Progress("blobs of the store", 0, params["progress_file"])
-    return receive.judge(params["path"], store, params["site"], _trust(params), params["allow_older"], params["beside"], params["full"], progress.advance)
+    with Progress("blobs of the store", 0, params["progress_file"]) as progress:
+        given = (params["path"], store, params["site"], _trust(params), params["allow_older"], params["beside"], params["full"])
+        return receive.judge(*given, progress.advance)
 
 
 def _ask(params, store, missing):

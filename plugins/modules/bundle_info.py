@@ -166,11 +166,10 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import ki
 
 def run(params, check_mode):
     """Verify, write what is wanted; return the module's result."""
-    progress = Progress("verify", 0, params["progress_file"])
     trust = Trust(params["allowed_signers"], params["revoked_keys"], signatures=params["signatures_required"])
     look = _part if part.is_part(params["path"]) else _bundle
-    judged, told = look(params["path"], trust, params["verify"] == "full", progress.advance)
-    progress.finish()
+    with Progress("verify", 0, params["progress_file"]) as progress:
+        judged, told = look(params["path"], trust, params["verify"] == "full", progress.advance)
     bundle = {}
     found = judged.manifest
     if found is not None:

@@ -71,7 +71,7 @@ options:
     default: 2
   lock:
     description:
-      - File that holds each tag's digest as of its first fetch, for version control; written after each fetch and obeyed by the next.
+      - File that holds each tag's digest as of its first fetch, for version control; written after each image and obeyed by the next fetch.
       - Without it, the store itself is the lock.
     type: path
   bandwidth:
@@ -182,27 +182,43 @@ def run(params, check_mode):
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     before = [_line(image) for image in store.holdings()["images"]]
     wanted = list({tuple(sorted(image.items())): image for image in params["images"]}.values())
-    plans = fetch.plan_all(store, source, params["registry"], wanted, now, params["accept_moved"], lockfile.load(params["lock"]))
+    locks = lockfile.load(params["lock"])
+    plans = fetch.plan_all(store, source, params["registry"], wanted, now, params["accept_moved"], locks)
     due = [plan for plan in plans if not plan.known]
     size = fetch.total(due)
-    if due and not check_mode:
-        fetch.prepare(store, due)
-        progress = Progress("images", size, params["progress_file"])
-        for plan in due:
-            fetch.carry_out(store, source, params["registry"], plan, progress.advance)
-        progress.finish()
-    locked = not check_mode and lockfile.add(params["lock"], [plan.record for plan in plans])
-    names = ", ".join(_line(plan.record) for plan in due)
-    msg = f"{'would fetch' if check_mode else 'fetched'} {human(size)}: {names}" if due else f"all {len(plans)} images are in the store"
+    news = lockfile.add(params["lock"], [plan.record for plan in plans], write=False)
+    if not check_mode:
+        lockfile.add(params["lock"], [plan.record for plan in plans if plan.known])
+        _fetch(params, store, source, due)
     after = before + [_line(plan.record) for plan in due]
     return {
-        "changed": bool(due or locked),
-        "msg": msg,
+        "changed": bool(due or news),
+        "msg": _told(due, size, news, len(plans), check_mode),
         "images": [plan.record for plan in plans],
         "fetched_bytes": size,
-        "diff": {"before": _text(before), "after": _text(after)},
+        "diff": {
+            "before": _text(before) + _text(f"lock {name} {locks[name]}" for name in news if name in locks),
+            "after": _text(after) + _text(f"lock {name} {digest}" for name, digest in news.items()),
+        },
         **({"newer": list(_newer(source, params["registry"], wanted))} if params["newer"] else {}),
     }
+
+
+def _fetch(params, store, source, due):
+    """Fetch; each image is locked as soon as it is there, so that one which fails does not take the others' locks with it."""
+    if not due:
+        return
+    fetch.prepare(store, due)
+    with Progress("images", fetch.total(due), params["progress_file"]) as progress:
+        for plan in due:
+            fetch.carry_out(store, source, params["registry"], plan, progress.advance)
+            lockfile.add(params["lock"], [plan.record])
+
+
+def _told(due, size, news, count, check_mode):
+    names = ", ".join(_line(plan.record) for plan in due)
+    said = f"{'would fetch' if check_mode else 'fetched'} {human(size)}: {names}" if due else f"all {count} images are in the store"
+    return said + (f"; {'would lock' if check_mode else 'locked'} {', '.join(sorted(news))}" if news else "")
 
 
 def _newer(source, host, wanted):

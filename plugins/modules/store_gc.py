@@ -206,12 +206,12 @@ def _since(params):
 
 def _damaged(params, store, holdings, there, check_mode):
     """Damaged blobs, set aside: a line each, by digest."""
-    progress = Progress("store", sum(size for size, _came in there.values()), params["progress_file"])
     lines = {}
-    for digest, whose in care.damaged(store, holdings, progress.advance):
+    with Progress("store", sum(size for size, _came in there.values()), params["progress_file"]) as progress:
+        found = care.damaged(store, holdings, progress.advance)
+    for digest, whose in found:
         where = "" if check_mode else f", set aside as {store.set_aside(Digest.parse(digest))}"
         lines[digest] = f"blob {digest} ({whose}): damaged{where}; the next bundle that carries it, or the next fetch on the builder, repairs it"
-    progress.finish()
     return lines
 
 

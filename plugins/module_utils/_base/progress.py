@@ -45,6 +45,14 @@ class Progress:
         """Write the last state."""
         self._write(self._clock(), finished=True)
 
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        """However it ends, what was told as running is told as ended, or it would be shown as running for ever."""
+        if self._written:
+            self.finish()
+
     def state(self, now: float, finished: bool) -> dict[str, t.Any]:
         """The state as the file holds it."""
         return {"label": self.label, "done": self.done, "total": self.total, "started": self._started, "now": now, "finished": finished}

@@ -224,6 +224,8 @@ def _lay(store: Store, folder: str, item: tuple[Digest, int, str], verified: Ver
     if verified.knows(digest, size):
         with contextlib.suppress(OSError):
             os.link(store.path_of(digest), target)
+            if advance:
+                advance(size)
             return []
     with store.open(digest) as source:
         try:

@@ -36,12 +36,18 @@ def load(path: str | None) -> dict[str, str]:
     return {name: str(Digest.parse(digest)) for name, digest in value["images"].items()}
 
 
-def add(path: str | None, images: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
-    """Lock the image records; return whether anything was written."""
+def add(path: str | None, images: t.Iterable[t.Mapping[str, t.Any]], write: bool = True) -> dict[str, str]:
+    """Lock the image records; return the digests that the file did not hold, by name.
+
+    :param write: False to look only
+    """
     if not path:
-        return False
-    locked = {**load(path), **{name(image): image["manifest"] for image in images}}
-    return write_bytes(path, pretty({"format": FORMAT, "kind": KIND, "images": locked}))
+        return {}
+    before = load(path)
+    news = {name(image): image["manifest"] for image in images if before.get(name(image)) != image["manifest"]}
+    if news and write:
+        write_bytes(path, pretty({"format": FORMAT, "kind": KIND, "images": {**before, **news}}))
+    return news
 
 
 def name(image: t.Mapping[str, t.Any]) -> str:

@@ -9,6 +9,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import calendar
+import collections
 import datetime
 import json
 import time
@@ -42,13 +43,27 @@ def document(manifest: Record, kit: Record | None = None) -> bytes:
     whole = Component(name=name, version=manifest["id"], type=ComponentType.DATA, bom_ref=manifest["id"], description="bundle of airgap.azure_ai")
     created = datetime.datetime.fromtimestamp(calendar.timegm(time.strptime(manifest["created"], "%Y-%m-%dT%H:%M:%SZ")), datetime.timezone.utc)
     bom = Bom(
-        components={str(component.bom_ref.value): component for component in components}.values(),
+        components=_named(components),
         serial_number=uuid.uuid5(uuid.NAMESPACE_OID, " ".join([manifest["id"], kit["id"] if kit else ""]).strip()),
         metadata=BomMetaData(component=whole, timestamp=created),
     )
     bom.register_dependency(whole, bom.components)
     # Parsed and written again: the order of members is ours, not that of a library's version.
     return json.dumps(json.loads(JsonV1Dot6(bom).output_as_string()), indent=1, sort_keys=True).encode() + b"\n"
+
+
+def _named(components: t.Iterable[t.Any]) -> list[t.Any]:
+    """Each name once, however often it is used; where names share their bytes, the references bear the names too."""
+    found = {_identity(component): component for component in components}
+    names = collections.Counter(identity[0] for identity in found)
+    for identity, component in found.items():
+        if names[identity[0]] > 1:
+            component.bom_ref.value = "#".join(filter(None, identity))
+    return list(found.values())
+
+
+def _identity(component: t.Any) -> tuple[str, ...]:
+    return str(component.bom_ref.value), component.name, component.version or "", str(component.purl or "")
 
 
 def images(manifest: Record) -> list[t.Any]:

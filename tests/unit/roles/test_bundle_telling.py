@@ -40,6 +40,7 @@ def build(folder: Path, keys: kit.Keys) -> str:
         "bundle_holdings": str(folder / "carried"),
         "bundle_control_result": {},
         "__bundle_changed": False,
+        "__bundle_packages": {"results": []},
         "__bundle_selectors": kit.selectors("1.0"),
     }
     command = ["ansible-playbook", "-i", "hosts.ini", "play.yml", "-e", json.dumps(values)]

@@ -37,6 +37,14 @@ def test_check_do_do(options: dict, capsys: pytest.CaptureFixture[str], tmp_path
     assert not again["changed"] and again["id"] == built["id"]
 
 
+def test_blobs_that_are_known_as_good_count_as_done(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    progress = tmp_path / "progress.json"
+    for name in ("bundles", "again"):  # the second time every blob is known, and linked without being read
+        built = kit.run_module(bundle_build, capsys, **{**options, "dest": str(tmp_path / name)}, progress_file=str(progress))
+        state = json.loads(progress.read_text())
+        assert state["finished"] and state["done"] == state["total"] == built["bytes"] > 0
+
+
 def test_other_contents_take_the_next_sequence(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
     first = kit.run_module(bundle_build, capsys, **options)
     second = kit.run_module(bundle_build, capsys, **{**options, "os": []})

@@ -85,6 +85,17 @@ def test_a_blob_that_went_bad_in_the_store_comes_again(options: dict, capsys: py
     assert kit.run_module(bundle_import, capsys, **options, full=True)["copied"] == 1 and path.read_bytes() == good
 
 
+def test_progress_ends_with_a_refusal(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    kit.run_module(bundle_import, capsys, **options)
+    store = Store(str(tmp_path / "store"))
+    whole = kit.compose(store, sequence=2)
+    path = Bundles(str(tmp_path / "bundles"), store).build(delta.lean(whole, delta.on_bundle(whole)), str(tmp_path / "keys" / "builder"))
+    (Path(options["store"]) / "blobs" / "sha256" / whole["blobs"][0]["digest"][7:]).unlink()
+    refused = kit.run_module(bundle_import, capsys, **{**options, "path": path}, full=True)  # the other blobs are read before it is
+    state = json.loads(Path(options["progress_file"]).read_text())
+    assert refused["failed"] and state["label"] == "blobs of the store" and state["finished"] and state["done"] > 0
+
+
 def test_a_store_that_was_imported_is_not_read_again(options: dict, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     kit.run_module(bundle_import, capsys, **options)
     monkeypatch.setattr(verified, "copy_hashing", None)

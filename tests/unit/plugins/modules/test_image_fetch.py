@@ -74,6 +74,32 @@ def test_the_lock_is_written_and_obeyed_by_another_builder(
     assert json.loads(Path(lock).read_text())["images"][f"{kit.REPOSITORY}:1.0"] == kit.sha(moved.manifest)
 
 
+def test_a_lock_that_is_to_be_written_is_a_change_and_told(
+    options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lock = tmp_path / "images.lock.json"
+    kit.run_module(image_fetch, capsys, **options)
+    for lacking in (("1.0", "2.0"), ("2.0",)):  # a new lock, and one that lacks a tag
+        planned = kit.run_module(image_fetch, capsys, check=True, **options, lock=str(lock))
+        before = lock.read_text() if lock.exists() else ""
+        assert planned["changed"] and "would lock" in planned["msg"] and (lock.read_text() if lock.exists() else "") == before
+        done = kit.run_module(image_fetch, capsys, **options, lock=str(lock))
+        assert done["changed"] and done["msg"] == planned["msg"].replace("would lock", "locked") and done["diff"] == planned["diff"]
+        assert [f"lock {kit.REPOSITORY}:{tag} " in done["diff"]["after"] for tag in ("1.0", "2.0")] == [tag in lacking for tag in ("1.0", "2.0")]
+        again = kit.run_module(image_fetch, capsys, **options, lock=str(lock))
+        assert not again["changed"] and "lock" not in again["msg"] + again["diff"]["after"]
+        value = json.loads(lock.read_text())
+        del value["images"][f"{kit.REPOSITORY}:2.0"]
+        lock.write_text(json.dumps(value))
+
+
+def test_images_that_came_before_one_failed_are_locked(options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (remote.folder / kit.sha(next(reversed(kit.make_image("base", "two").layers.values())))).unlink()
+    lock = tmp_path / "images.lock.json"
+    assert kit.run_module(image_fetch, capsys, **options, lock=str(lock), retries=0)["failed"]
+    assert list(json.loads(lock.read_text())["images"]) == [f"{kit.REPOSITORY}:1.0"]
+
+
 def test_check_tells_bytes_and_newer_tags(options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str]) -> None:
     for tag in ("1.1", "1.10", "2.0-preview", "latest"):
         remote.push(tag, kit.make_image("base", tag))

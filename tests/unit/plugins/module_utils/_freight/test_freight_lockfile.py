@@ -19,8 +19,9 @@ def image(tag: str, data: bytes) -> dict[str, str]:
 def test_what_was_locked_stays_and_new_tags_join(tmp_path: Path) -> None:
     path = str(tmp_path / "images.lock.json")
     assert lockfile.load(path) == {} == lockfile.load(None)
+    assert lockfile.add(path, [image("1.0", b"a")], write=False) == {f"{kit.REPOSITORY}:1.0": kit.sha(b"a")} and not Path(path).exists()
     assert lockfile.add(path, [image("1.0", b"a")]) and not lockfile.add(path, [image("1.0", b"a")]) and not lockfile.add(None, [image("1.0", b"a")])
-    assert lockfile.add(path, [image("2.0", b"b")])
+    assert lockfile.add(path, [image("1.0", b"a"), image("2.0", b"b")]) == {f"{kit.REPOSITORY}:2.0": kit.sha(b"b")}
     assert lockfile.load(path) == {f"{kit.REPOSITORY}:1.0": kit.sha(b"a"), f"{kit.REPOSITORY}:2.0": kit.sha(b"b")}
 
 

@@ -43,6 +43,23 @@ def test_the_list_is_valid_and_names_everything(store: Store) -> None:
     assert listed == {blob["digest"] for blob in manifest["blobs"] if blob["kind"] in kinds} | set(DIGESTS)
 
 
+def test_every_name_is_listed_though_bytes_are_the_same(store: Store) -> None:
+    kit.add_release(store, kit.add_image(store, "3.0"), {"en/model.bin": b"m" * 5000, "en/again.bin": b"m" * 5000, "empty": b"", "nothing": b""})
+    made = control_kit()
+    wheel = next(entry for entry in made["files"] if entry["kind"] == "wheel")
+    made["files"] += [{**wheel, "name": "Jinja2", "filename": "jinja2-1.0-py3-none-any.whl"}]
+    manifest = kit.compose(store, "1.0", "2.0", "3.0")
+    data = sbom.document(manifest, made)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(data.decode()) is None
+    components = json.loads(data)["components"]
+    references = [component["bom-ref"] for component in components]
+    assert len(set(references)) == len(references)
+    named = {(component["name"], component["hashes"][0]["content"]) for component in components if component.get("hashes")}
+    files = {(file["path"], file["digest"][7:]) for models in manifest["models"] for file in models["files"]}
+    assert files <= named and {("Jinja2", wheel["digest"][7:]), ("MarkupSafe", wheel["digest"][7:])} <= named
+    assert sbom.document(manifest, made) == data
+
+
 def test_images_bear_their_digest(store: Store) -> None:
     manifest = kit.compose(store)
     (image,) = [component for component in json.loads(sbom.document(manifest))["components"] if component.get("version") == "1.0"]
