@@ -41,8 +41,10 @@ class ActionModule(ActionBase):
             templar=self._templar,
             shared_loader_obj=self._shared_loader_obj,
         )
-        with _follow.Follower(progress, lambda: _follow.written(os.getpid(), "rsync")):
+        with _follow.Follower(progress, lambda: _follow.written(os.getpid(), "rsync")) as follower:
             result.update(action.run(task_vars=task_vars))
+            if not result.get("failed"):
+                follower.complete()
         return result
 
 

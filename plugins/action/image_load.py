@@ -34,8 +34,11 @@ class ActionModule(ActionBase):
         folder = self._make_tmp_path()
         there = self._connection._shell.join_path(folder, "progress.json")
         try:
-            with _follow.Follower(Progress(f"{host}, loading {args.get('name')}", total(args), path), self._looker(there)):
-                return {**result, **self._execute_module(module_name=_MODULE, module_args={**args, "progress_file": there}, task_vars=task_vars)}
+            with _follow.Follower(Progress(f"{host}, loading {args.get('name')}", total(args), path), self._looker(there)) as follower:
+                result.update(self._execute_module(module_name=_MODULE, module_args={**args, "progress_file": there}, task_vars=task_vars))
+                if not result.get("failed"):
+                    follower.complete()
+                return result
         finally:
             self._remove_tmp_path(folder, force=True)
 

@@ -25,18 +25,25 @@ class Follower:
         :param look: bytes done so far, or None when that cannot be told now; called by the thread
         """
         self._progress, self._look, self._pause = progress, look, pause
+        self._complete = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="airgap-follow", daemon=True)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Follower:
         if self._progress is not None:
             self._thread.start()
+        return self
+
+    def complete(self) -> None:
+        """All of it has been done; the last look may have been a while ago."""
+        self._complete = True
 
     def __exit__(self, *_exc: object) -> None:
         self._stop.set()
         if self._progress is not None:
             self._thread.join()
             if self._progress.done:
+                self._progress.done = max(self._progress.total * self._complete, self._progress.done)
                 self._progress.finish()
 
     def _run(self) -> None:

@@ -75,7 +75,7 @@ def test_rsync_is_told_what_large_blobs_need(tmp_path: Path, monkeypatch: pytest
     assert ran[0]["rsync_opts"] == ["--files-from=:/home/deploy/in/names", "--chmod=F600", "--bwlimit=5m"]
     assert (ran[0]["partial"], ran[0]["compress"], ran[0]["verify_host"], ran[0]["rsync_timeout"]) == (True, False, False, 300)
     told = json.loads(path.read_text())
-    assert (told["label"], told["done"], told["total"], told["finished"]) == ("text-1, sending", 4, 9, True)
+    assert (told["label"], told["done"], told["total"], told["finished"]) == ("text-1, sending", 9, 9, True)
     lacking = blob_send.ActionModule(task({"src": "/s/"}), Connection(tmp_path), types.SimpleNamespace(), None, None, None)
     assert lacking.run(task_vars={})["msg"] == "blob_send: dest, list, size missing"
 
@@ -102,7 +102,7 @@ def test_a_load_is_followed_by_another_connection_without_become(tmp_path: Path,
     monkeypatch.setattr(action, "_execute_module", lambda **call: module(**call))
     assert action.run(task_vars={"inventory_hostname": "text-1"})["changed"] and removed == [str(there.parent)]
     told = json.loads(here.read_text())
-    assert (told["label"], told["done"], told["total"], told["finished"]) == ("text-1, loading x:1", 6, 7, True)
+    assert (told["label"], told["done"], told["total"], told["finished"]) == ("text-1, loading x:1", 7, 7, True)
     assert set(connection.asked) == {(f"cat '{there}'", None, False)} and connection.become == "sudo"
 
 

@@ -36,6 +36,16 @@ def test_it_counts_what_is_seen_and_ends_with_the_work(tmp_path: Path) -> None:
     assert (state(path)["label"], state(path)["done"], state(path)["total"], state(path)["finished"]) == ("text-1, sending", 40, 50, True)
 
 
+def test_work_that_was_done_ends_at_its_total(tmp_path: Path) -> None:
+    for complete, done in ((True, 9), (False, 4)):
+        path = tmp_path / f"{complete}.json"
+        with _follow.Follower(Progress("x", 9, str(path)), lambda: 4, 0.001) as follower:
+            until(path.exists)
+            if complete:
+                follower.complete()
+        assert (state(path)["done"], state(path)["finished"]) == (done, True)
+
+
 def test_short_work_and_work_that_nothing_is_known_of_leave_no_file(tmp_path: Path) -> None:
     def refuse() -> int:
         raise OSError("gone")
