@@ -88,6 +88,10 @@ host:
     disk: {description: 'Free and total bytes by the keys V(root) and V(docker).', type: dict, returned: always}
     now: {description: The host's time in UTC., type: str, returned: always}
     packages: {description: Versions of the installed ones of O(packages)., type: dict, returned: always}
+    tools:
+      description: Whether C(rsync) is there, and whether the Python that runs the module has C(requests).
+      type: dict
+      returned: always
     listening: {description: TCP ports that are in use., type: list, elements: int, returned: always}
     routes:
       description: Networks that the host has a route to, as interface and network (IPv4, without the default route).
@@ -103,6 +107,11 @@ host:
     nginx: {description: 'Path of C(nginx), null when there is none.', type: str, returned: always}
     front: {description: 'Digest and ports of the TLS front that is installed, null without one.', type: dict, returned: always}
     engine_ours: {description: Whether this collection installed the engine., type: bool, returned: always}
+    engine_packages:
+      description: Names of the engine's packages that this collection installed, null where nobody noted them.
+      type: list
+      elements: str
+      returned: always
     registry_error: {description: 'Why the host cannot use O(registry), null when it can or none was named.', type: str, returned: always}
     daemon: {description: 'What stands between C(daemon.json) and O(engine_config), as reason, apply and error.', type: dict, returned: always}
     images: {description: 'Name, id, user, chain and usable of every image.', type: list, elements: dict, returned: always}
@@ -153,6 +162,7 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     root, config, sent = params["root"], params["engine_config"], params["incoming"] or None
     turn, holder = lock.turn(root), lock.holder(root)  # first: whoever changes something while the rest is looked at must be noticed later
     held = inside.survey(Engine(params["docker_socket"]))
+    ours, noted = manage.note(manage.NOTE)
     docker = (held["engine"] or {}).get("root_dir") or config.get("data-root") or DOCKER_FOLDER
     found = host.facts([root, docker], params["packages"])
     return {
@@ -160,7 +170,8 @@ def look(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "disk": {"root": found["disk"][root], "docker": found["disk"][docker]},
         **held,
         "engine_program": shutil.which("dockerd", path=PATH),
-        "engine_ours": os.path.exists(manage.NOTE),
+        "engine_ours": ours,
+        "engine_packages": noted,
         "daemon": daemon.survey(config),
         "nginx": shutil.which("nginx", path=PATH),
         "front": front.look(),

@@ -62,7 +62,9 @@ options:
     description: Folder on the control node for archives. Required with O(output=archive).
     type: path
   engine:
-    description: Purge the packages of the Docker Engine when this collection installed them and nothing is left that needs it. Its data folder stays.
+    description:
+      - Purge the packages of the Docker Engine that this collection installed when nothing is left that needs it. Its data folder stays.
+      - Packages that were there before stay. Where another package would go as well, nothing is retired, and it is named.
     type: bool
     default: false
   step:
@@ -182,12 +184,25 @@ def act(plan: Json, params: t.Mapping[str, t.Any], engine: Engine) -> int:
     return count
 
 
-def purge(packages: t.Sequence[str]) -> None:
-    """Purge the engine's packages; its data folder stays."""
-    command = ["apt-get", "purge", "--yes", "--option=DPkg::Lock::Timeout=300", "--", *packages]
+def apt(*words: str) -> str:
+    """What apt-get says to ``purge``."""
+    command = ["apt-get", "purge", "--yes", "--option=DPkg::Lock::Timeout=300", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"})
     if done.returncode:
         raise RemoteError("apt-get purge", " ".join(done.stderr.split())[-400:], "mend that and run it again")
+    return done.stdout
+
+
+def needed(packages: t.Sequence[str]) -> list[str]:
+    """Why these packages cannot be purged: others that would go with them."""
+    others = retire.dragged(apt("--simulate", "--", *packages), packages) if packages else []
+    way_out = "remove what needs it first, or retire without retire_engine"
+    return [f"engine: {', '.join(others)} would be removed with {', '.join(packages)}; {way_out}"] if others else []
+
+
+def purge(packages: t.Sequence[str]) -> None:
+    """Purge the engine's packages; its data folder stays."""
+    apt("--", *packages)
     if os.path.exists(manage.NOTE):
         os.unlink(manage.NOTE)
 
@@ -196,6 +211,7 @@ def run(params: t.Mapping[str, t.Any], check: bool) -> Json:
     """One step on the host."""
     engine = Engine(params["docker_socket"])
     plan = retire.plan(retire.look(params["root"], engine), want_of(params))
+    plan["problems"] += needed(plan["packages"])
     result: Json = {"changed": not plan["empty"], "plan": plan, "archives": [], "wiped": 0, "msg": "; ".join(plan["lines"]) or "nothing to retire"}
     if check or params["step"] == "look" or plan["empty"]:
         return result

@@ -122,8 +122,8 @@ plan:
     engine:
       description:
         - Why something must be done (C(reason), null when not), C(packages) to install, of these the C(upgrades), what the store has C(besides), whether
-          the engine is C(managed) and C(new), the settings to merge (C(config), empty when they are there), and what the running engine must do for them
-          (C(apply), V(nothing), V(reload) or V(restart)).
+          the engine is C(managed) and C(new), the packages to C(note) as this collection's (null when they are noted), the settings to merge (C(config),
+          empty when they are there), and what the running engine must do for them (C(apply), V(nothing), V(reload) or V(restart)).
       type: dict
       returned: always
     registry: {description: 'The registry from which the engine pulls images, null where they go over ssh.', type: str, returned: always}

@@ -9,6 +9,7 @@ This file is private to the collection.
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import os
 import platform
 import re
@@ -26,7 +27,7 @@ _LISTEN = "0A"  # state of a socket in /proc/net/tcp
 
 
 def facts(folders: t.Sequence[str], packages: t.Sequence[str], proc: str = "/proc", etc: str = "/etc") -> dict[str, t.Any]:
-    """os, arch, python, cpus, cpu_flags, memory (bytes), disk, now, packages, listening, routes."""
+    """os, arch, python, cpus, cpu_flags, memory (bytes), disk, now, packages, tools, listening, routes."""
     return {
         "os": os_name(_read(os.path.join(etc, "os-release"))),
         "arch": _ARCHITECTURES.get(platform.machine(), platform.machine()),
@@ -37,6 +38,7 @@ def facts(folders: t.Sequence[str], packages: t.Sequence[str], proc: str = "/pro
         "disk": {folder: disk(folder) for folder in folders},
         "now": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "packages": installed(packages),
+        "tools": tools(),
         "listening": sorted({port for name in ("tcp", "tcp6") for port in listening(_read(os.path.join(proc, "net", name)))}),
         "routes": networks.routes(_read(os.path.join(proc, "net", "route"))),
     }
@@ -98,6 +100,11 @@ def installed(names: t.Sequence[str]) -> dict[str, str]:
         return {}
     rows = [line.split() for line in done.stdout.splitlines()]
     return {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"}
+
+
+def tools() -> dict[str, bool]:
+    """Whether there is what a rollout needs besides the engine, wherever it came from: {rsync, requests (to the Python that runs this)}."""
+    return {"rsync": shutil.which("rsync") is not None, "requests": importlib.util.find_spec("requests") is not None}
 
 
 def _listed(folder: str) -> list[str]:

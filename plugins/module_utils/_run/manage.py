@@ -4,12 +4,14 @@
 """What is to be done about a host's engine: nothing but what is asked for where somebody else installed it.
 
 An engine is ours when the collection's note lies beside its configuration; the note is written before the first package
-is, so that an installation that was cut off goes on. ``want["engine"]`` is {manage (true, false, or None: only ours), config}.
+is, so that an installation that was cut off goes on, and names the packages, so that retiring takes no others away.
+``want["engine"]`` is {manage (true, false, or None: only ours), config}.
 This file is private to the collection.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
@@ -20,7 +22,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run.versions impo
 OLDEST = (20, 10)  # Debian 11's; older ones are neither tried nor taken by community.docker
 NOTE = "/etc/docker/airgap.azure_ai.json"
 PACKAGES = ENGINE_PACKAGES
-TOOLS = ("rsync", "python3-requests")  # without which nothing comes to a host
+REQUESTS = "python3-requests"
+TOOLS = {"rsync": "rsync", REQUESTS: "requests"}  # packages, and what of them is looked for: without it nothing comes to a host
 WANTS = "write wants again with this host (airgap.azure_ai.wants) and have a bundle built from them, or install it"
 _NOTHING: t.Mapping[str, t.Any] = {"reason": None, "apply": "nothing", "error": None}
 
@@ -30,32 +33,35 @@ Step = dict[str, t.Any]
 
 
 def managed(have: Have, want: Want) -> bool:
-    """Whether the engine's packages and configuration may be changed."""
+    """Whether the engine's packages and configuration may be changed. One of somebody else that was stopped is nobody's to start."""
     asked = _asked(want)["manage"]
+    if have["engine"] is None and have.get("engine_program") and not have.get("engine_ours"):
+        return False
     if asked is not None:
         return bool(asked)
     return bool(have.get("engine_ours")) or not _there(have)
 
 
 def step(have: Have, want: Want) -> Step:
-    """reason (None when nothing is to be done), packages, upgrades, besides, managed, new, config to merge, apply.
+    """reason (None when nothing is to be done), packages, upgrades, besides, managed, new, note, config to merge, apply.
 
     ``upgrades``: names of those ``packages`` that are there in an older version. ``besides``: what else the store has newer than the host, for
-    when apt finds no way without it. ``new``: it is to be installed, or to be started for the first time. ``apply``: what a running engine
-    must do for ``config``.
+    when apt finds no way without it. ``new``: it is to be installed, or to be started for the first time. ``note``: the packages that the note
+    must name, None where it does. ``apply``: what a running engine must do for ``config``.
     """
     ours = managed(have, want)
     fitting = [item for item in want["packages"] if item["os"] == have["os"] and item["arch"] in (have["arch"], "all") and item["name"] != REGISTRY_PACKAGE]
     if not want.get("fronted") or front.theirs(have):
         fitting = [item for item in fitting if not item["name"].startswith(front.PACKAGES)]
-    if not ours:
+    if not ours or _elsewhere(have):
         fitting = [item for item in fitting if item["name"] not in PACKAGES]
     absent = [item for item in fitting if item["name"] not in have["packages"]]
     behind = [item for item in fitting if ours and item["name"] in PACKAGES and _behind(have, item)]
     config = dict(_asked(want)["config"]) if ours else {}
     if have["engine"] is None:
         reason = "no Docker Engine" if absent or not fitting else "the Docker Engine does not answer"
-        return {"reason": reason, **_sent(have, fitting, absent, []), "managed": ours, "new": ours, "config": config, "apply": "nothing"}
+        note = _noted(have, absent) if ours else None
+        return {"reason": reason, **_sent(have, fitting, absent, []), "managed": ours, "new": ours, "note": note, "config": config, "apply": "nothing"}
     daemon = (have.get("daemon") or _NOTHING) if ours else _NOTHING
     asked = [item["name"] for item in absent if item["requested"]]
     parts = [
@@ -69,6 +75,7 @@ def step(have: Have, want: Want) -> Step:
         **_sent(have, fitting, absent if asked else [], behind),
         "managed": ours,
         "new": False,
+        "note": _noted(have, absent) if asked and have.get("engine_ours") else None,
         "config": config if daemon["reason"] else {},
         "apply": daemon["apply"],
     }
@@ -80,12 +87,39 @@ def _sent(have: Have, fitting: t.Sequence[Step], absent: list[Step], behind: lis
     return {"packages": packages, "upgrades": [item["name"] for item in behind], "besides": newer}
 
 
+def _elsewhere(have: Have) -> bool:
+    """Whether an engine answers that came from elsewhere than Debian's packages, beside which those must not be installed."""
+    return have["engine"] is not None and not have.get("engine_ours") and "docker.io" not in have["packages"]
+
+
+def _noted(have: Have, absent: t.Sequence[Step]) -> t.Optional[list[str]]:
+    """Names of the engine's packages that this collection installs or has installed; None where the note is to stay as it is."""
+    before = have.get("engine_packages")
+    if have.get("engine_ours") and before is None:
+        return None  # an older form: nobody knows any more what was there before
+    names = sorted({*(before or ()), *(item["name"] for item in absent if item["name"] in PACKAGES | OTHER_ENGINES)})
+    return None if names == before else names
+
+
+def note(path: str = NOTE) -> tuple[bool, t.Optional[list[str]]]:
+    """Whether the note is there, and the packages that it names; None where it names none, as in an older form."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            found = json.loads(stream.read(65536))["packages"]
+    except FileNotFoundError:
+        return False, None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return True, None
+    named = isinstance(found, list) and all(isinstance(name, str) for name in found)
+    return True, sorted(found) if named else None
+
+
 def judge(have: Have, want: Want, steps: Step) -> tuple[list[str], list[str]]:
     """(problems, warnings) of the engine."""
     engine = have["engine"]
     problems = _absent(have, want, steps) if engine is None else _present(engine)
     ours, config = managed(have, want), _asked(want)["config"]
-    problems += _tools(have, want)
+    problems += _tools(have, want, steps) if steps["packages"] or not problems else []
     error = (have.get("daemon") or _NOTHING)["error"]
     if ours and error:
         problems.append(f"engine: {error}")
@@ -105,7 +139,7 @@ def _absent(have: Have, want: Want, steps: Step) -> list[str]:
     if _asked(want)["manage"] is False:
         return ["engine: none answers and azure_ai_engine_manage is false; install or start Docker 20.10 or newer, or let it be managed"]
     if not managed(have, want):
-        return ["engine: Docker is installed, not by this collection, and does not answer; start it, or set azure_ai_engine_manage to true"]
+        return ["engine: Docker is installed, not by this collection, and does not answer; start it, or remove it and let this one install its own"]
     arriving = {item["name"] for item in steps["packages"]}
     if "docker.io" in have["packages"] or arriving & (OTHER_ENGINES | {"docker.io"}):
         return []
@@ -114,11 +148,19 @@ def _absent(have: Have, want: Want, steps: Step) -> list[str]:
     return [f"engine: none answers and the store has no packages for {have['os']} {have['arch']}; bundle packages for it, or install Docker 20.10 or newer"]
 
 
-def _tools(have: Have, want: Want) -> list[str]:
-    """Tools that are neither there nor come, where a bundle was made for hosts that had them. Elsewhere they may be there by other means."""
-    brought = {item["name"] for item in want["packages"] if item["os"] == have["os"]}
-    missing = [name for name in TOOLS if name not in have["packages"] and name not in brought] if brought else []
-    return [f"packages: this host has no {' and no '.join(missing)}, and the store's packages for {have['os']} bring none; {WANTS}"] if missing else []
+def _tools(have: Have, want: Want, steps: Step) -> list[str]:
+    """Tools that are neither there, by whatever means, nor come with the plan's packages."""
+    arriving = {item["name"] for item in steps["packages"]}
+    missing = [name for name, tool in TOOLS.items() if not have["tools"][tool] and name not in arriving]
+    if REQUESTS in missing and REQUESTS in have["packages"]:
+        words = f"packages: {REQUESTS} is installed, and the Python that Ansible uses on this host does not see it"
+        return [f"{words}; let ansible_python_interpreter name the system's own, or give it the module requests"]
+    if not missing:
+        return []
+    lacks = f"packages: this host has no {' and no '.join(missing)}, and the store"
+    if any(item["os"] == have["os"] for item in want["packages"]):
+        return [f"{lacks}'s packages for {have['os']} bring none; {WANTS}"]
+    return [f"{lacks} has no packages for {have['os']}; install what is missing on the host"]
 
 
 def _present(engine: t.Mapping[str, t.Any]) -> list[str]:

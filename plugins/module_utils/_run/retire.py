@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of this collection is on a host, and what retiring it takes: ``look`` reads, ``plan`` is pure.
+"""What of this collection is on a host, and what retiring it takes: ``look`` reads, ``plan`` and ``dragged`` are pure.
 
 This file is private to the collection.
 """
@@ -12,7 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, LOCAL_REGISTRY, local_image, local_url
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX, LOCAL_REGISTRY, OTHER_ENGINES, local_image, local_url
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, front, host, links, loading, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
@@ -25,15 +25,19 @@ Plan = dict[str, t.Any]
 
 
 def look(root: str, engine: Engine) -> Have:
-    """deployed, folders {name: {entries, files, bytes}}, models, store (bytes), packages, engine_ours, front, engine_error, containers, images, networks."""
+    """deployed, folders {name: {entries, files, bytes}}, models, store (bytes), packages (installed ones of engines), engine_ours, engine_packages,
+    front, engine_error, containers, images, networks.
+    """
     names = deployed.containers(root)
+    ours, noted = manage.note(manage.NOTE)
     found: Have = {
         "deployed": names,
         "folders": {name: _folder(os.path.join(root, "containers", name)) for name in names},
         "models": deployed.models(root),
         "store": sum(deployed.store(root).values()),
-        "packages": sorted(host.installed(sorted(manage.PACKAGES))),
-        "engine_ours": os.path.exists(manage.NOTE),
+        "packages": sorted(host.installed(sorted(manage.PACKAGES | OTHER_ENGINES))),
+        "engine_ours": ours,
+        "engine_packages": noted,
         "front": front.look() is not None,
         "engine_error": None,
         "containers": [],
@@ -138,8 +142,15 @@ def _networks(have: Have, chosen: t.Sequence[str]) -> list[str]:
 
 
 def _packages(have: Have) -> list[str]:
-    """The engine's packages, where this collection installed them."""
-    return list(have["packages"]) if have["engine_ours"] else []
+    """The engine's packages that this collection installed: not those that were there before. An older note names none; then all of Debian's are meant."""
+    named = have["engine_packages"] if have["engine_packages"] is not None else manage.PACKAGES
+    return [name for name in have["packages"] if name in named] if have["engine_ours"] else []
+
+
+def dragged(simulated: str, packages: t.Iterable[str]) -> list[str]:
+    """From what ``apt-get --simulate purge`` tells: which other packages would go as well."""
+    rows = [line.split() for line in simulated.splitlines()]
+    return sorted({row[1].partition(":")[0] for row in rows if len(row) > 1 and row[0] in ("Remv", "Purg")} - set(packages))
 
 
 def _endpoints(container: t.Optional[t.Mapping[str, t.Any]]) -> list[dict[str, t.Any]]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import typing as t
 from pathlib import Path
 
@@ -82,3 +84,39 @@ def test_output_is_kept_on_request(run: Run, used: dict[str, t.Any]) -> None:
 def test_a_declared_one_is_refused_in_words(run: Run, used: dict[str, t.Any]) -> None:
     refused = run(retire.main, **used, declared=["sent-en"], step="wipe")
     assert refused["failed"] and "still declared" in refused["msg"]
+
+
+@pytest.fixture
+def ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Programs of a host whose docker.io is ours and whose containerd was there before; apt tells what it was asked."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "dpkg-query").write_text("#!/bin/sh\necho 'installed docker.io 2'\necho 'installed containerd 1'\n")
+    (programs / "apt-get").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\ncat {tmp_path}/says\n')
+    for path in programs.iterdir():
+        path.chmod(0o755)
+    (tmp_path / "says").write_text("Purg docker.io [2]\n")
+    (tmp_path / "note.json").write_text(json.dumps({"installed_by": "airgap.azure_ai", "packages": ["docker.io", "runc"]}))
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setattr(retire.manage, "NOTE", str(tmp_path / "note.json"))
+    return tmp_path
+
+
+def test_only_packages_of_ours_are_purged(run: Run, fake: FakeEngine, used: dict[str, t.Any], ours: Path) -> None:
+    del fake.containers["c2"]
+    assert "packages: purge docker.io;" in run(retire.main, **used, engine=True, output="keep", step="look")["msg"]
+    run(retire.main, **used, engine=True, output="keep", step="wipe")
+    asked = (ours / "asked").read_text().splitlines()
+    assert asked[-1].endswith(" -- docker.io") and "--simulate" not in asked[-1] and all("--simulate" in line for line in asked[:-1])
+    assert not (ours / "note.json").exists()
+
+
+def test_nothing_goes_where_another_package_would_go_with_the_engine(run: Run, fake: FakeEngine, used: dict[str, t.Any], ours: Path) -> None:
+    del fake.containers["c2"]
+    (ours / "says").write_text("Purg kubelet [1]\nPurg docker.io [2]\n")
+    told = run(retire.main, **used, check=True, engine=True, output="keep")
+    assert told["plan"]["problems"] == ["engine: kubelet would be removed with docker.io; remove what needs it first, or retire without retire_engine"]
+    refused = run(retire.main, **used, engine=True, output="keep", step="wipe")
+    assert refused["failed"] and "kubelet would be removed" in refused["msg"]
+    assert "c1" in fake.containers and all("--simulate" in line for line in (ours / "asked").read_text().splitlines())
+    assert run(retire.main, **used, output="keep", step="look")["plan"]["problems"] == []

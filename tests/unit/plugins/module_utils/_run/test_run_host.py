@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,19 @@ def test_packages_by_dpkg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
     assert host.installed(["rsync"]) == {}
     assert host.installed([]) == {}
+
+
+def test_tools_by_any_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "requests", raising=False)
+    importlib.invalidate_caches()
+    assert host.tools() == {"rsync": False, "requests": False}
+    (tmp_path / "rsync").write_text("")
+    (tmp_path / "rsync").chmod(0o755)
+    (tmp_path / "requests.py").write_text("")
+    importlib.invalidate_caches()
+    assert host.tools() == {"rsync": True, "requests": True}
 
 
 def test_facts_of_a_host_made_of_files(tmp_path: Path) -> None:

@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import typing as t
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import manage
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import have, sha, want
 
-BARE: dict[str, t.Any] = {"engine": None, "packages": {}, "engine_error": "no such socket"}
+NO_TOOLS = {"rsync": False, "requests": False}
+BARE: dict[str, t.Any] = {"engine": None, "packages": {}, "tools": NO_TOOLS, "engine_error": "no such socket"}
+STOPPED = {**BARE, "engine_program": "/usr/bin/dockerd"}
 ENGINE = have()["engine"]
 DIFFERS = {"reason": "log-opts differs", "apply": "restart", "error": None}
 CONFIG = {"log-opts": {"max-size": "10m"}}
@@ -36,8 +39,9 @@ def names(step: dict[str, t.Any]) -> list[str]:
     ("host", "asked", "managed"),
     [
         (BARE, None, True),
-        ({**BARE, "engine_program": "/usr/bin/dockerd"}, None, False),
-        ({**BARE, "engine_program": "/usr/bin/dockerd", "engine_ours": True}, None, True),
+        (STOPPED, None, False),
+        (STOPPED, True, False),
+        ({**STOPPED, "engine_ours": True}, None, True),
         ({}, None, False),
         ({"engine_ours": True}, None, True),
         ({"engine_ours": True}, False, False),
@@ -89,7 +93,8 @@ def test_a_second_run_has_nothing_to_do() -> None:
     ("host", "asked", "told"),
     [
         (BARE, False, "azure_ai_engine_manage is false"),
-        ({**BARE, "engine_program": "/usr/bin/dockerd"}, None, "not by this collection, and does not answer"),
+        ({**STOPPED, "tools": have()["tools"]}, None, "not by this collection, and does not answer; start it"),
+        ({**STOPPED, "tools": have()["tools"]}, True, "not by this collection, and does not answer; start it"),
         ({"engine_ours": True, "daemon": {"reason": None, "apply": "nothing", "error": "/etc/docker/daemon.json: not JSON"}}, None, "not JSON"),
         ({"engine": {**ENGINE, "rootless": True}}, None, "it runs rootless"),
         ({"engine": {**ENGINE, "version": "19.03.1"}}, None, "older than 20.10"),
@@ -138,3 +143,78 @@ def test_a_restart_that_stops_containers_is_told(now: bool, soon: bool, warned: 
     wanted = want(engine={"manage": None, "config": {**CONFIG, "live-restore": soon}})
     _problems, warnings = manage.judge(found, wanted, manage.step(found, wanted))
     assert bool(warnings) is warned
+
+
+def test_what_was_not_there_before_is_noted_before_it_is_installed() -> None:
+    bare = manage.step(have(**BARE), wish())
+    assert bare["note"] == ["containerd", "docker.io"], "rsync is no part of the engine"
+    beside = have(**{**BARE, "packages": {"containerd": "2", "runc": "1"}})
+    step = manage.step(beside, wish())
+    assert step["note"] == ["docker.io"] and "containerd" not in names(step)
+    cut_off = have(**{**STOPPED, "engine_ours": True, "engine_packages": ["containerd", "docker.io"], "packages": {"containerd": "2"}})
+    assert manage.step(cut_off, wish())["note"] is None, "it was noted by the run that was cut off"
+
+
+@pytest.mark.parametrize(
+    ("host", "note"),
+    [
+        ({"engine_ours": True, "engine_packages": ["containerd", "docker.io"]}, None),
+        ({"engine_ours": True, "engine_packages": ["docker.io"]}, ["containerd", "docker.io"]),
+        ({"engine_ours": True, "engine_packages": None}, None),
+        ({}, None),
+    ],
+)
+def test_a_note_grows_and_somebody_elses_engine_gets_none(host: dict[str, t.Any], note: list[str] | None) -> None:
+    found = have(packages={"docker.io": "2"}, tools=NO_TOOLS, **host)
+    assert manage.step(found, wish(True))["note"] == note
+    assert manage.step(have(**STOPPED), wish(True))["note"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, (False, None)),
+        ('{"installed_by": "airgap.azure_ai"}', (True, None)),
+        ('{"packages": ["runc", "docker.io"]}', (True, ["docker.io", "runc"])),
+        ('{"packages": [1]}', (True, None)),
+        ("[]", (True, None)),
+        ("", (True, None)),
+    ],
+)
+def test_notes_of_any_form_say_whose_engine_it_is(tmp_path: Path, text: str | None, found: tuple[bool, list[str] | None]) -> None:
+    path = tmp_path / "note.json"
+    if text is not None:
+        path.write_text(text)
+    assert manage.note(str(path)) == found
+
+
+def test_an_engine_of_another_origin_is_set_and_gets_no_second_one() -> None:
+    found = have(packages={"docker-ce": "5:28", "containerd.io": "1", "rsync": "1", "python3-requests": "1"}, daemon=DIFFERS)
+    step = manage.step(found, wish(True))
+    assert (names(step), step["besides"], step["upgrades"]) == ([], [packages()[2], packages()[3]], [])
+    assert (step["reason"], step["config"], step["apply"]) == ("settings: log-opts differs", CONFIG, "restart")
+    same = have(packages={"docker-ce": "5:28", "rsync": "2", "python3-requests": "2"})
+    assert manage.step(same, wish(True))["reason"] is None
+    assert manage.judge(found, wish(True), step)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("system", "there", "tools", "told"),
+    [
+        ("rocky-9", {}, NO_TOOLS, "packages: this host has no rsync and no python3-requests, and the store has no packages for rocky-9; install"),
+        ("rocky-9", {}, {"rsync": True, "requests": False}, "packages: this host has no python3-requests, and the store has no packages"),
+        ("rocky-9", {}, {"rsync": True, "requests": True}, None),
+        ("debian-12", {}, NO_TOOLS, None),
+        (
+            "debian-12",
+            {"python3-requests": "2"},
+            {"rsync": True, "requests": False},
+            "python3-requests is installed, and the Python that",
+        ),
+    ],
+)
+def test_tools_are_there_by_any_means_or_come_or_are_told(system: str, there: dict[str, str], tools: dict[str, bool], told: str | None) -> None:
+    found = have(os=system, packages=there, tools=tools)
+    problems, _warnings = manage.judge(found, wish(), manage.step(found, wish()))
+    assert len(problems) == (0 if told is None else 1), problems
+    assert told is None or told in problems[0]

@@ -38,6 +38,7 @@ def have(**more: t.Any) -> dict[str, t.Any]:
         "store": 0,
         "packages": ["docker.io"],
         "engine_ours": True,
+        "engine_packages": ["docker.io", "runc"],
         "front": False,
         "engine_error": None,
         "containers": [container("a"), container("b"), container("c", image=OTHER)],
@@ -80,6 +81,26 @@ def test_a_whole_host_leaves_what_others_brought() -> None:
     assert (plan["images"], plan["store"], plan["networks"], plan["packages"], plan["problems"]) == ([IMAGE, OTHER], True, ["azure-ai"], [], [])
     assert retire.plan(found, want(engine=True))["packages"] == ["docker.io"]
     assert retire.plan({**found, "engine_ours": False}, want(engine=True))["packages"] == []
+    beside = {**found, "packages": ["containerd", "docker.io"]}
+    assert retire.plan(beside, want(engine=True))["packages"] == ["docker.io"], "what was there before stays"
+    older = {**beside, "engine_packages": None, "packages": ["containerd", "docker-ce", "docker.io"]}
+    assert retire.plan(older, want(engine=True))["packages"] == ["containerd", "docker.io"], "an older note names none"
+
+
+SIMULATED = """Reading package lists...
+The following packages will be REMOVED:
+  containerd* docker.io* kubelet*
+Purg kubelet [1.30]
+Purg docker.io:amd64 [20.10.24+dfsg1-1+b3]
+Purg containerd [1.6.20~ds1-1+b1]
+Remv libx [1]
+Purg
+"""
+
+
+def test_packages_that_would_go_as_well_are_found() -> None:
+    assert retire.dragged(SIMULATED, ["docker.io", "containerd"]) == ["kubelet", "libx"]
+    assert retire.dragged("", ["docker.io"]) == retire.dragged(SIMULATED, ["docker.io", "containerd", "kubelet", "libx"]) == []
 
 
 def test_what_others_need_stops_last() -> None:
