@@ -57,7 +57,7 @@ class Slow(socketserver.ThreadingTCPServer):
             def handle(self) -> None:
                 with socket.create_connection(("127.0.0.1", port)) as upstream:
                     threading.Thread(target=pump, args=(self.request, upstream, 0), daemon=True).start()
-                    pump(upstream, self.request, RATE)
+                    pump(upstream, self.request, RATE, t.cast(Slow, self.server).may_send)
 
         super().__init__(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -66,12 +66,45 @@ class Slow(socketserver.ThreadingTCPServer):
     def name(self) -> str:
         return f"127.0.0.1:{self.server_address[1]}"
 
+    def may_send(self, _sent: int) -> bool:
+        """Whether more of a connection is passed on."""
+        return True
 
-def pump(source: socket.socket, target: socket.socket, rate: int) -> None:
-    """Bytes from one end to the other until either is closed."""
+
+class Moody(Slow):
+    """Has no time for the first requests, and drops the line in the middle of a layer, as often as it is told to."""
+
+    def __init__(self, port: int, busy: int, cuts: int) -> None:
+        super().__init__(port)
+        self.busy, self.cuts, self.lock = busy, cuts, threading.Lock()
+        self.said = self.dropped = 0
+
+    def finish_request(self, request: t.Any, client_address: t.Any) -> None:
+        plain = request.recv(3, socket.MSG_PEEK) in (b"GET", b"HEA")  # skopeo tries TLS first
+        with self.lock:
+            refuse = plain and self.said < self.busy
+            self.said += refuse
+        if refuse:
+            request.recv(65536)
+            request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        else:
+            super().finish_request(request, client_address)
+
+    def may_send(self, sent: int) -> bool:
+        """Called before more of a connection is passed on: the first ones end in their second megabyte."""
+        with self.lock:
+            cut = sent > 1_500_000 and self.dropped < self.cuts
+            self.dropped += cut
+        return not cut
+
+
+def pump(source: socket.socket, target: socket.socket, rate: int, more: t.Callable[[int], bool] = lambda _sent: True) -> None:
+    """Bytes from one end to the other until either is closed, or no ``more`` are to come."""
+    sent = 0
     try:
-        while data := source.recv(65536):
+        while (data := source.recv(65536)) and more(sent):
             target.sendall(data)
+            sent += len(data)
             if rate:
                 time.sleep(len(data) / rate)
         target.shutdown(socket.SHUT_WR)
@@ -86,6 +119,7 @@ class Zone(t.NamedTuple):
     door: str
     images: list[Built]
     log: Path
+    direct: int
 
     def options(self, store: Path) -> dict[str, t.Any]:
         images = [{name: image.record[name] for name in ("service", "repository", "tag")} for image in self.images]
@@ -161,7 +195,7 @@ def zone(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Zone]:
     slow = Slow(port)
     try:
         subprocess.run(["sh", str(PUSH), store.path, f"docker://127.0.0.1:{port}", "--dest-tls-verify=false"], check=True, capture_output=True)
-        yield Zone(folder, slow.name, images, folder / "log")
+        yield Zone(folder, slow.name, images, folder / "log", port)
     finally:
         slow.shutdown()
         registry.stop()
@@ -217,6 +251,22 @@ def test_a_fetch_that_was_killed_goes_on(zone: Zone, calm: tuple[dict[str, bytes
     assert state(tmp_path / "store") == calm[0]
     layers = {layer["digest"] for image in zone.images for layer in image.record["layers"]}
     assert not [digest for digest in zone.sent()[before:] if digest in layers and digest[7:] in whole], "what came whole is not fetched again"
+
+
+def test_a_registry_that_is_busy_and_a_line_that_breaks_are_tried_again(zone: Zone, calm: tuple[dict[str, bytes], float], tmp_path: Path) -> None:
+    port = zone.direct
+    hopeless = Moody(port, busy=1000, cuts=0)
+    moody = Moody(port, busy=2, cuts=1)
+    try:
+        refused = zone.run(tmp_path / "other", registry=hopeless.name, retries=0)
+        assert refused["failed"] and "\n" not in refused["msg"] and hopeless.said > 0
+        started = time.monotonic()
+        zone.fetch(tmp_path / "store", registry=moody.name, retries=3)
+    finally:
+        hopeless.shutdown()
+        moody.shutdown()
+    assert (moody.said, moody.dropped) == (2, 1) and time.monotonic() - started > 2, "pauses lie between the attempts"
+    assert state(tmp_path / "store") == calm[0]
 
 
 def test_a_mirror_that_skopeo_knows_serves_instead(zone: Zone, calm: tuple[dict[str, bytes], float], tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+import time
 import typing as t
 from dataclasses import dataclass, field
 
@@ -17,6 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical im
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import registry, watch
 
+_BUSY = re.compile(r"unexpected HTTP status:? (?:code )?50[0234]|50[0234] \(|\bEOF\b|connection reset", re.IGNORECASE)
 _LOG_LINE = re.compile(r'level=(?:fatal|error) msg="((?:[^"\\]|\\.)*)"')
 _REASONS: tuple[tuple[str, type[AirgapError], str, str], ...] = (
     (
@@ -61,7 +64,7 @@ class Access:
 
     :param ca_path: folder with ``ca.crt`` (and a client's ``.cert`` and ``.key``), or None
     :param timeout: seconds without a new byte after which skopeo is stopped
-    :param retries: how often skopeo tries again by itself
+    :param retries: how often skopeo tries again by itself, and we where it does not
     :param environment: variables of a proxy; never in the command line, which everybody can read
     :param limit: bytes a second that layers may take of the line, 0 for all of it
     """
@@ -116,10 +119,15 @@ class Skopeo:
 
     def _run(self, reference: str, arguments: list[str], folders: t.Sequence[str] = (), advance: t.Callable[[int], object] | None = None) -> bytes:
         command = [self._program, *_policy(), *arguments]
-        done = watch.run(command, self._access.timeout, folders, advance, self._access.environment, self._access.limit)
-        if done.returncode != 0:
-            raise explain(f"image {reference}", done.stderr)
-        return done.stdout
+        for attempt in itertools.count():
+            done = watch.run(command, self._access.timeout, folders, advance, self._access.environment, self._access.limit)
+            if done.returncode == 0:
+                return done.stdout
+            # Not all of this does skopeo try again by itself: not a registry that is busy when it is first asked, nor each line that breaks.
+            if attempt >= self._access.retries or not _BUSY.search(done.stderr):
+                break
+            time.sleep(2**attempt)
+        raise explain(f"image {reference}", done.stderr)
 
 
 def explain(what: str, stderr: str) -> AirgapError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import skopeo
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
@@ -90,3 +90,17 @@ def test_tags_of_a_repository(remote: kit.FolderRegistry) -> None:
     for tag in ("1.0", "2.0"):
         remote.push(tag, kit.make_image("base", tag))
     assert {"1.0", "2.0"} <= set(skopeo.Skopeo(skopeo.Access(), str(remote.program)).tags(f"registry.example/{kit.REPOSITORY}"))
+
+
+@pytest.mark.parametrize(
+    ("retries", "text", "asked"), [(2, "received unexpected HTTP status: 503 Service Unavailable", 3), (0, "503", 1), (2, "unauthorized", 1)]
+)
+def test_a_busy_registry_is_asked_again_after_pauses_that_double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retries: int, text: str, asked: int) -> None:
+    program, log = tmp_path / "skopeo", tmp_path / "log"
+    slept: list[float] = []
+    program.write_text(f"#!/bin/sh\necho asked >> {log}\necho 'level=fatal msg=\"pinging container registry: {text}\"' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(skopeo.time, "sleep", slept.append)
+    with pytest.raises(AirgapError):
+        skopeo.Skopeo(skopeo.Access(retries=retries), str(program)).manifest(REFERENCE)
+    assert log.read_text().split() == ["asked"] * asked and [pause for pause in slept if pause >= 1] == [1, 2][: asked - 1]
