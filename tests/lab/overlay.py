@@ -37,6 +37,8 @@ SENTIMENT: Json = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en",
 PUBLISHED = {"text-1": (5002, 5003), "speech-1": (5001,)}
 SERVICES = sorted(path.stem for path in (settings.REPOSITORY / "plugins/plugin_utils/catalog").glob("*.yml") if "_custom_template.yml" not in path.name)
 SMALL = {"minimum": {"cpus": 0.1, "memory": "64m"}, "recommended": {"cpus": 0.5, "memory": "256m"}}
+# Where the data of one host's engine lie, and what its networks are made of; the other host leaves both to the engine.
+ENGINE: Json = {"azure_ai_docker_root": "/var/lib/docker/moved", "azure_ai_address_pools": [{"base": "10.201.0.0/16", "size": 24}]}
 LAYERS = {"connected": ("headquarters", "connected", "lab"), "site": ("headquarters", "site", "lab")}
 
 
@@ -60,7 +62,8 @@ def layer(side: str) -> dict[str, Json]:
     everybody: Json = {"azure_ai_catalog": {name: {"size": SMALL} for name in SERVICES}}
     files: dict[str, Json] = {"group_vars/all.yml": everybody}
     if side == "site":
-        return files | {"hosts.yml": json.loads(access.inventory("/home/ops/lab", "-F /home/ops/.ssh/config"))}
+        hosts = {"hosts.yml": json.loads(access.inventory("/home/ops/lab", "-F /home/ops/.ssh/config"))}
+        return files | hosts | {"host_vars/speech-1/engine.yml": ENGINE}
     everybody["bundle_control_wheels"] = wheels.FOLDER
     known = resources()
     keys = {

@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import typing as t
 
 import pytest
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.retire import dragged
 from tests.lab import overlay, road, settings
 from tests.lab.overlay import SENTIMENT, TRANSLATOR
 from tests.lab.settings import Json
 from tests.lab.shell import as_root, inside, run, wait_for
 
-TEXT = settings.host("text-1").container
+TEXT, SPEECH = (settings.host(name).container for name in ("text-1", "speech-1"))
 OLDER = "20.10.0-0airgap"
 LOGS = {"engine_daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "4"}, "live-restore": True}}
 NEED = {"service": "text_translation", "setting": "SIM_TRANSLATOR"}
@@ -68,6 +70,25 @@ def test_an_upgrade_and_new_settings_restart_the_engine_and_no_container(walked:
     assert road.changes(rollout()) == {"text-1": 0}
     inside(TEXT, "docker", "exec", "sentiment", "python3", "-c", "pass")
     assert "max-file" in json.dumps(options()) and options()["max-file"] == "3"
+
+
+def test_a_new_engine_lies_where_it_was_told_and_takes_the_pool_for_its_networks(walked: dict[str, str]) -> None:
+    (pool,) = overlay.ENGINE["azure_ai_address_pools"]
+    base = ipaddress.ip_network(pool["base"])
+    found = json.loads(inside(SPEECH, "docker", "info", "--format", "{{json .}}"))
+    assert found["DockerRootDir"] == overlay.ENGINE["azure_ai_docker_root"]
+    bridge = ipaddress.ip_network(inside(SPEECH, "docker", "network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", "bridge"))
+    assert bridge.subnet_of(base) and bridge.prefixlen == pool["size"]
+    assert str(bridge) in inside(SPEECH, "ip", "-4", "route", "show", "dev", "docker0")
+    assert inside(TEXT, "docker", "info", "--format", "{{.DockerRootDir}}") == "/var/lib/docker"
+
+
+@pytest.mark.parametrize("host", [TEXT, SPEECH])
+def test_the_note_names_what_was_installed(walked: dict[str, str], host: str) -> None:
+    noted = json.loads(road.read(host, "/etc/docker/airgap.azure_ai.json"))["packages"]
+    assert {"docker.io", "containerd", "runc"} <= set(noted)
+    purged = inside(host, "apt-get", "--simulate", "purge", "--yes", "--", *noted)
+    assert dragged(purged, []) == sorted(noted), "each is installed, and nothing else goes with them"
 
 
 def options() -> Json:

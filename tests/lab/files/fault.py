@@ -17,7 +17,7 @@ import time
 
 
 def loading():
-    return bool(glob.glob("/var/lib/docker/tmp/docker-import-*/*"))
+    return bool(glob.glob("/var/lib/docker/tmp/docker-import-*/*") or glob.glob("/var/lib/docker/*/tmp/docker-import-*/*"))
 
 
 def running(program):
