@@ -36,6 +36,11 @@ options:
     description: Parts of bundles with a lower sequence are passed over.
     type: int
     default: 0
+  store:
+    description:
+      - Folder of the site's store. A key's expiry is judged no earlier than when the bundle that it accepted last was made, and parts of bundles that
+        it accepted before are passed over where their signer is not trusted any more.
+    type: path
   signatures_required:
     description: How many principals, each with a key of its own, must have signed the bundle's manifest.
     type: int
@@ -70,6 +75,7 @@ EXAMPLES = r"""
     paths: [/media/usb]
     dest: "{{ azure_ai_home }}/inbox"
     site: plant-7
+    store: "{{ azure_ai_home }}/store"
     allowed_signers: "{{ azure_ai_allowed_signers }}"
   register: __collected
 
@@ -112,6 +118,11 @@ foreign:
   returned: when the media could be looked at
   type: list
   elements: str
+passed:
+  description: Folders of parts that were passed over, as the bundle was accepted before and its signer is not trusted any more.
+  returned: when the media could be looked at
+  type: list
+  elements: path
 copied:
   description: Number of pieces that were copied, or would be in check mode.
   returned: when the media could be looked at
@@ -136,7 +147,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Told
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import parts
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import parts, received
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.collect import Target, gather
 
 SHOWN = 20  # foreign files named in the lines
@@ -144,9 +155,9 @@ SHOWN = 20  # foreign files named in the lines
 
 def run(params, check_mode):
     """Look at the media, take what is new; return the module's result."""
-    trust = Trust(params["allowed_signers"], params["revoked_keys"], signatures=params["signatures_required"])
+    trust = Trust(params["allowed_signers"], params["revoked_keys"], received.earliest(params["store"]), params["signatures_required"])
     told = Told("collect", params["progress_file"])
-    found = gather(params["paths"], Target(params["dest"], params["site"], params["sequence_from"], trust, check_mode), told)
+    found = gather(params["paths"], Target(params["dest"], params["site"], params["sequence_from"], trust, check_mode, params["store"]), told)
     told.finish()
     remake = [f"{name}: have part {parts.numbers(numbers)} made again: {found.advice[name]}" for name, numbers in sorted(found.remake.items())]
     states = [report["line"] for report in found.reports]
@@ -157,10 +168,15 @@ def run(params, check_mode):
         "problems": found.problems,
         "remake": found.remake,
         "foreign": found.foreign,
+        "passed": found.passed,
         "copied": found.copied,
         "copied_bytes": found.bytes,
-        "lines": [*(f"would copy: {reason}" for reason in found.reasons if check_mode), *states, *found.problems, *remake, *_foreign(found.foreign)],
+        "lines": [*(f"would copy: {reason}" for reason in found.reasons if check_mode), *states, *found.problems, *remake, *_passed(found.passed), *_foreign(found.foreign)],
     }
+
+
+def _passed(folders):
+    return [f"{folder}: accepted before, and its signature does not count any more: passed over; take it away" for folder in folders]
 
 
 def _foreign(names):
@@ -176,6 +192,7 @@ def main():
             "dest": {"type": "path", "required": True},
             "site": {"type": "str"},
             "sequence_from": {"type": "int", "default": 0},
+            "store": {"type": "path"},
             "allowed_signers": {"type": "path", "required": True},
             "revoked_keys": {"type": "path"},
             "signatures_required": {"type": "int", "default": 1},

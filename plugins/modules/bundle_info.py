@@ -45,7 +45,9 @@ options:
         their names. Licenses are ciphertext and left out.
     type: path
   store:
-    description: Folder of the site's store, for blobs that the bundle leaves out and O(layout) needs.
+    description:
+      - Folder of the site's store. A key's expiry is judged no earlier than when the bundle that it accepted last was made, RV(received) is told by
+        it, and blobs that the bundle leaves out and O(layout) needs come from there.
     type: path
   progress_file:
     description: File that the progress is written to, for the callback C(airgap.azure_ai.progress).
@@ -75,6 +77,7 @@ EXAMPLES = r"""
 - name: Look at what has arrived
   airgap.azure_ai.bundle_info:
     path: "{{ azure_ai_home }}/inbox/plant-7-12"
+    store: "{{ azure_ai_home }}/store"
     allowed_signers: "{{ azure_ai_allowed_signers }}"
   register: __arrived
 
@@ -102,6 +105,10 @@ problems:
   type: list
   elements: str
   sample: ["blob sha256:… is missing (layer 3 of image speech_to_text:4.9.0-amd64-en-us)"]
+received:
+  description: Whether O(store) accepted a bundle with this very C(bundle.json) before, whoever signed it and whatever is thought of the signer today.
+  returned: success
+  type: bool
 bundle:
   description: What the bundle is and holds. Empty when its manifest is not to be trusted.
   returned: success
@@ -161,12 +168,12 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, layout, manifest, overview, part, parts, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, layout, manifest, overview, part, parts, received, verify
 
 
 def run(params, check_mode):
     """Verify, write what is wanted; return the module's result."""
-    trust = Trust(params["allowed_signers"], params["revoked_keys"], signatures=params["signatures_required"])
+    trust = Trust(params["allowed_signers"], params["revoked_keys"], received.earliest(params["store"]), params["signatures_required"])
     look = _part if part.is_part(params["path"]) else _bundle
     with Progress("verify", 0, params["progress_file"]) as progress:
         judged, told = look(params["path"], trust, params["verify"] == "full", progress.advance)
@@ -183,7 +190,8 @@ def run(params, check_mode):
         msg = f"{params['path']}: {judged.title}, {human(size)}, signed by {judged.signer}, nothing is wrong"
     written = _write(params, judged, check_mode)
     result = {"changed": bool(written), "msg": msg, "valid": not problems, "problems": problems, "bundle": bundle, "part": told}
-    return {**result, "lines": overview.lines(judged), "written": written}
+    before = received.before(params["store"], os.path.join(params["path"], verify.NAME))
+    return {**result, "received": before, "lines": overview.lines(judged), "written": written}
 
 
 def _bundle(path, trust, full, advance):

@@ -30,6 +30,9 @@ options:
     description: Allowed-signers file of OpenSSH. The signer must be a principal C(hq@…) allowed for the namespace C(azure-ai-receipt).
     type: path
     required: true
+  store:
+    description: Folder of the site's store. A key's expiry is judged no earlier than when the bundle that it accepted last was made.
+    type: path
 attributes:
   check_mode:
     support: full
@@ -46,6 +49,7 @@ EXAMPLES = r"""
     site: plant-7
     path: [/srv/azure-ai/store/received/plant-7-12/receipt.json]
     allowed_signers: /srv/azure-ai/keys/allowed_signers
+    store: /srv/azure-ai/store
 """
 
 RETURN = r"""
@@ -73,6 +77,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import received
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months, receipt, schema, wire
 
 
@@ -84,6 +89,7 @@ def argument_spec() -> dict:
         "path": {"type": "list", "elements": "path", "required": True},
         "allowed_signers": {"type": "path", "required": True},
         "revoked_keys": {"type": "path"},
+        "store": {"type": "path"},
     }
 
 
@@ -93,7 +99,7 @@ def run(params: dict, keep: bool) -> dict:
     :param keep: whether anything may be written
     :raises AirgapError: the database refused.
     """
-    trust = Trust(params["allowed_signers"], params["revoked_keys"])
+    trust = Trust(params["allowed_signers"], params["revoked_keys"], received.earliest(params.get("store")))
     named = [path for path in params["path"] if os.path.basename(path) == wire.RECEIPT]
     others = [path for path in params["path"] if os.path.basename(path) not in (wire.RECEIPT, wire.RECEIPT + SUFFIX)]
     result: dict = {"changed": False, "lines": [], "problems": [], "ignored": others}

@@ -52,45 +52,55 @@ class World:
         done = self.play("site", "init", **values)
         assert done.returncode == 0, done.stdout
 
-    def build(self, key: str) -> Path:
-        """The last bundle, signed with a key of the builder; the same number whichever it is."""
+    def build(self, key: str, sequence: int = 1) -> Path:
+        """The bundle of that number, of what the builder holds now, signed with one of its keys."""
         bundles = Bundles(str(self.home("connected") / "bundles"), self.store)
-        wanted = bundles.last(kit.SITE) or kit.compose(self.store)
+        wanted = kit.compose(self.store, sequence=sequence)
         assert bundles.reason(wanted, bundles.last(kit.SITE), str(self.home("connected") / "keys" / key)), "another key is a reason"
         return Path(bundles.build(wanted, str(self.home("connected") / "keys" / key)))
 
-    def receive(self, bundle: Path, **values: t.Any) -> subprocess.CompletedProcess[str]:
-        """Carry a bundle to the site and receive it."""
-        carried = self.home("site") / "inbox" / bundle.name
-        shutil.rmtree(carried, ignore_errors=True)
-        shutil.copytree(bundle, carried)
+    def receive(self, bundle: Path | None = None, **values: t.Any) -> subprocess.CompletedProcess[str]:
+        """Receive what lies in the inbox, with one more bundle; whatever was received stays there."""
+        if bundle:
+            shutil.copytree(bundle, self.home("site") / "inbox" / bundle.name, dirs_exist_ok=True)
         done = self.play("site", "receive", **values)
         assert "Traceback" not in done.stdout + done.stderr
         return done
+
+    def refused(self, bundle: Path, **values: t.Any) -> str:
+        """What is said of a bundle that must not come in; it is taken out of the inbox again."""
+        done = self.receive(bundle, **values)
+        shutil.rmtree(self.home("site") / "inbox" / bundle.name)
+        assert done.returncode != 0, done.stdout
+        return done.stdout
 
 
 def test_a_key_is_replaced_and_its_successor_revoked(tmp_path: Path) -> None:
     world = World(tmp_path)
     assert (done := world.play("connected", "init", init_side="connected")).returncode == 0, done.stdout
     world.trust("signing")
-    old = shutil.copytree(world.build("signing"), tmp_path / "old" / "plant-7-1")
+    old = world.build("signing")
+    bytes_of_old = (old / "bundle.json").read_bytes()
+    assert (done := world.receive(old)).returncode == 0, done.stdout
 
     world.typed("connected", "ssh-keygen -t ed25519")
     world.typed("connected", "ssh-keygen -l -f ~/azure-ai/keys/signing-2")
-    fresh = world.build("signing-2")
-    assert (fresh / "bundle.json").read_bytes() == (old / "bundle.json").read_bytes(), "signed anew, under its old number"
-    unknown = world.receive(fresh)
-    assert unknown.returncode != 0 and "does not know for builder" in unknown.stdout
+    assert (world.build("signing-2") / "bundle.json").read_bytes() == bytes_of_old, "signed anew, under its old number"
+    kit.add_package(world.store, "second")
+    fresh = world.build("signing-2", 2)
+    assert "does not know for builder" in world.refused(fresh)
     world.trust("signing-2")
     assert (done := world.receive(fresh)).returncode == 0, done.stdout
     world.typed("site", "sed -i")
-    dropped = world.receive(old)
-    assert dropped.returncode != 0 and "does not know for builder" in dropped.stdout
+    dropped = world.receive()
+    assert dropped.returncode == 0 and "plant-7-1: accepted before, and its signature does not count any more: passed over" in dropped.stdout
+    kit.add_package(world.store, "third")
+    assert "does not know for builder" in world.refused(world.build("signing", 3)), "what is new is judged by the keys of today"
 
     world.typed("site", "cat /media/usb/signing-2.pub >>")
     revoked = {"azure_ai_revoked_keys": str(world.home("site") / "keys" / "revoked")}
-    lost = world.receive(fresh, **revoked)
-    assert lost.returncode != 0 and "signed by a revoked key" in lost.stdout
+    assert "signed by a revoked key" in world.refused(world.build("signing-2", 3), **revoked)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(world.home("connected") / "keys" / "signing-3")], check=True)
     world.trust("signing-3")
-    assert (done := world.receive(world.build("signing-3"), **revoked, receive_full=True)).returncode == 0, done.stdout
+    last = world.receive(world.build("signing-3", 3), **revoked, receive_full=True)
+    assert last.returncode == 0 and "plant-7-2: accepted before" in last.stdout, last.stdout

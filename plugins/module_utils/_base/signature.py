@@ -82,7 +82,7 @@ def verify_bytes(data: bytes, signature: str, namespace: str, trust: Trust, what
         raise TrustError(
             what,
             f"signed by a key that {trust.allowed_signers} does not know for {role or 'anyone'}",
-            "compare fingerprints with the sender before adding the key",
+            "compare fingerprints with the sender before adding the key; one that was taken out stays out",
         )
     if trust.revoked_keys and not os.path.isfile(trust.revoked_keys):
         raise TrustError(f"revocation list {trust.revoked_keys}", "no such file", "mend azure_ai_revoked_keys; nothing is accepted without it")

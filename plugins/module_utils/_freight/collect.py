@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, canonical, parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems, TrustError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import atomic_file, make_folder, read_regular, remove_leftovers, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, medium, parts, room, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, medium, parts, received, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.part import Part, find
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, PUBLIC_MODE, SECRET_MODE
 
@@ -242,6 +242,7 @@ class Gathered:
     :param remake: numbers of parts that have to be made again, by bundle; ``advice`` says how
     :param reasons: what came, or would
     :param foreign: names of what lies on the media and is not ours
+    :param passed: folders of parts of bundles that were accepted before, by whoever is not trusted any more
     """
 
     reports: list[Record] = field(default_factory=list)
@@ -249,6 +250,7 @@ class Gathered:
     remake: dict[str, list[int]] = field(default_factory=dict)
     advice: dict[str, str] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     finished: int = 0
     copied: int = 0
@@ -262,6 +264,7 @@ class Target:
     :param site: parts for other sites are refused, where given
     :param oldest: parts of bundles with a lower sequence are passed over
     :param check: look only; no piece is read
+    :param store: the site's; parts of what it accepted before stop nothing, whoever signed them
     """
 
     dest: str
@@ -269,6 +272,7 @@ class Target:
     oldest: int
     trust: Trust
     check: bool = False
+    store: str | None = None
 
 
 def gather(paths: t.Sequence[str], target: Target, told: t.Callable[[str, int], Advance]) -> Gathered:
@@ -292,7 +296,10 @@ def gather(paths: t.Sequence[str], target: Target, told: t.Callable[[str, int], 
             if collection:
                 _take(found, collection, part, target, told)
         except AirgapError as exc:
-            found.problems.append(str(exc))
+            if isinstance(exc, TrustError) and received.before(target.store, medium.Tree(folder).find(verify.NAME)):
+                found.passed.append(folder)
+            else:
+                found.problems.append(str(exc))
     for collection in collections.values():
         _finish(found, collection, target)
     found.reports = [collection.report() for _name, collection in sorted(collections.items())]

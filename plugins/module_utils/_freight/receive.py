@@ -8,22 +8,20 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import calendar
 import contextlib
 import copy
 import os
 import stat
-import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, canonical, parse
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import canonical
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import FULL, AirgapError, InputError, IntegrityError, MissingError, Problems
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, read_regular, write_bytes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust, check_made
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, room, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, received, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.delta import LackingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.intake import Intake
@@ -72,9 +70,9 @@ def judge(
     :raises LackingError: it builds on blobs that are nowhere here.
     """
     held = store.holdings()
-    earliest = _accepted(store, held, site)
+    earliest = received.last_made(store, held)
     manifest, signer = verify.open_manifest(path, replace(trust, earliest=earliest))
-    check_made(_seconds(manifest["created"]), earliest, f"bundle {manifest['site']}-{manifest['sequence']}")
+    check_made(received.seconds(manifest["created"]), earliest, f"bundle {manifest['site']}-{manifest['sequence']}")
     refuse(manifest, held, site, allow_older)
     kit = kits.look(path, replace(trust, earliest=earliest))
     problems = verify.tree_problems(path, manifest, kit)
@@ -154,7 +152,7 @@ def take(parcel: Parcel, store: Store, site: str, advance: Advance = None) -> No
 
 def receipts_folder(store: Store, manifest: Record) -> str:
     """Where the receipts of a bundle are laid out by name."""
-    return os.path.join(store.path, "received", f"{manifest['site']}-{manifest['sequence']}")
+    return received.folder(store, manifest["site"], manifest["sequence"])
 
 
 def outcome(held: Record, manifest: Record, site: str) -> Record:
@@ -170,22 +168,6 @@ def outcome(held: Record, manifest: Record, site: str) -> Record:
 def lines(held: Record) -> str:
     """Holdings as text, a line each, for diffs."""
     return "".join(f"{line}\n" for line in _manifest.contents({**held, "receipts": []}))
-
-
-def _accepted(store: Store, held: Record, site: str) -> int | None:
-    """When the bundle accepted last was made, in seconds since the epoch: no clock is earlier than that."""
-    last = held["bundles"].get(site)
-    path = os.path.join(store.path, "received", f"{site}-{last['sequence']}.json") if last else ""
-    if not os.path.exists(path):
-        return None
-    return _seconds(parse(read_regular(path, MAX_BYTES), path)["created"])
-
-
-def _seconds(moment: str) -> int:
-    try:
-        return calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ"))
-    except ValueError as exc:
-        raise InputError(f"time {moment}", "there is no such day or hour", "have the bundle built again") from exc
 
 
 def _reason(manifest: Record, held: Record, store: Store, missing: list[Item]) -> str | None:

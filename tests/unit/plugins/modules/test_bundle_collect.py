@@ -58,6 +58,25 @@ def test_older_and_absent_media(media: list[Path], options: dict, capsys: pytest
     assert result["failed"] and "no such folder" in result["msg"]
 
 
+def test_expiry_is_judged_no_earlier_than_at_the_bundle_accepted_last(
+    media: list[Path], options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    kit.expire(options["allowed_signers"], "20980101")
+    stores = {year: kit.accepted(tmp_path / year, f"{year}-06-01T00:00:00Z") for year in ("2097", "2098")}
+    refused = kit.run_module(bundle_collect, capsys, paths=[str(media[0])], store=stores["2098"], **options)
+    assert refused["failed"] and "key has expired" in refused["msg"] and refused["copied"] == 0
+    assert kit.run_module(bundle_collect, capsys, paths=[str(media[0])], store=stores["2097"], **options)["copied"]
+
+
+def test_parts_of_what_was_accepted_before_stop_nothing(media: list[Path], options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = kit.accepted(tmp_path / "site", "", (media[0] / "bundle.json").read_bytes())
+    (media[1] / "bundle.json").write_text("{}")
+    Path(options["allowed_signers"]).write_text("")
+    result = kit.run_module(bundle_collect, capsys, paths=[str(tmp_path / "media")], store=store, **options)
+    assert result["passed"] == [str(media[0]), str(media[2])] and result["copied"] == 0
+    assert [problem.split(":")[0] for problem in result["problems"]] == [f"part {media[1]}"] and "accepted before" in " ".join(result["lines"])
+
+
 def test_several_signatures_may_be_required(media: list[Path], options: dict, capsys: pytest.CaptureFixture[str]) -> None:
     result = kit.run_module(bundle_collect, capsys, paths=[str(media[0])], signatures_required=2, **options)
     assert result["failed"] and "1 of the 2 signatures required" in result["msg"] and result["copied"] == 0

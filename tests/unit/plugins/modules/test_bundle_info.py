@@ -43,6 +43,25 @@ def test_nothing_is_told_of_a_bundle_without_trust(options: dict, capsys: pytest
     assert not result["valid"] and result["bundle"] == {} and "not signed" in result["problems"][0]
 
 
+def test_expiry_is_judged_no_earlier_than_at_the_bundle_accepted_last(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    kit.expire(options["allowed_signers"], "20980101")
+    stores = [kit.accepted(tmp_path / year, f"{year}-06-01T00:00:00Z") for year in ("2097", "2098")]
+    judged = [kit.run_module(bundle_info, capsys, **options, store=store) for store in stores]
+    assert [found["valid"] for found in judged] == [True, False]
+    assert "key has expired" in judged[1]["problems"][0] and kit.run_module(bundle_info, capsys, **options)["valid"]
+
+
+def test_what_was_accepted_before_is_told_whoever_signed_it(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    manifest = Path(options["path"], "bundle.json")
+    store = kit.accepted(tmp_path / "site", "", manifest.read_bytes())
+    Path(options["allowed_signers"]).write_text("")
+    assert kit.run_module(bundle_info, capsys, **options)["received"] is False
+    result = kit.run_module(bundle_info, capsys, **options, store=store)
+    assert result["received"] and not result["valid"] and "does not know for builder" in result["problems"][0]
+    manifest.write_bytes(manifest.read_bytes().replace(b'"sequence": 1', b'"sequence": 2'))
+    assert not kit.run_module(bundle_info, capsys, **options, store=store)["received"]
+
+
 def test_no_bundle_is_a_failure(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     result = kit.run_module(bundle_info, capsys, **{**options, "path": str(tmp_path / "nothing")})
     assert result["failed"] and "no such folder" in result["msg"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.modules import usage_receipt
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.exchange_kit import Headquarters, Keys, Site
 
 Run = t.Callable[..., dict[str, t.Any]]
@@ -47,6 +48,14 @@ def test_in_check_mode_the_bundle_need_not_be_there_yet(site: Site, run: Run) ->
     done = run(usage_receipt.main, check=True, **options(site, ["/nowhere/receipt.json"]))
     assert (done["changed"], done["problems"]) == (False, [])
     assert "no such file" in run(usage_receipt.main, **options(site, ["/nowhere/receipt.json"]))["problems"][0]
+
+
+def test_expiry_is_judged_no_earlier_than_at_the_bundle_accepted_last(site: Site, brought: list[str], tmp_path: Path, run: Run) -> None:
+    freight_kit.expire(str(site.keys.signers), "20980101")
+    stores = [freight_kit.accepted(tmp_path / year, f"{year}-06-01T00:00:00Z") for year in ("2098", "2097")]
+    late, early = [run(usage_receipt.main, **options(site, brought, store=store)) for store in stores]
+    assert "key has expired" in late["problems"][0] and not late["changed"]
+    assert early["problems"] == [] and early["changed"]
 
 
 @pytest.mark.parametrize(

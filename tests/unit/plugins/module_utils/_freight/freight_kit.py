@@ -200,6 +200,22 @@ def resign(bundle: Path, keys: Keys, made: dict[str, t.Any]) -> None:
     sign_file(str(bundle / "bundle.json"), keys.builder, "azure-ai-bundle")
 
 
+def accepted(folder: Path, created: str, data: bytes = b"") -> str:
+    """Path of a site's store that accepted a bundle made then last, or the one whose manifest is ``data``."""
+    store = Store(str(folder)).create()
+    with store.changing() as held:
+        held["site"], held["bundles"][SITE] = SITE, {"sequence": 9, "id": sha(b"")}
+    (folder / "received").mkdir()
+    (folder / "received" / f"{SITE}-9.json").write_bytes(data or json.dumps({"created": created}).encode())
+    return store.path
+
+
+def expire(signers: str, day: str) -> None:
+    """Let every key of the file end on that day, ``YYYYMMDD``."""
+    lines = Path(signers).read_text().replace(' namespaces="', f' valid-before="{day}",namespaces="')
+    Path(signers).write_text(lines)
+
+
 def blobs(folder: str | Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (Path(folder) / "blobs" / "sha256").iterdir() if not path.name.startswith(".")}
 
