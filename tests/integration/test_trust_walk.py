@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -15,6 +16,8 @@ from pathlib import Path
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import fingerprint
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
+from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _want
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "trust.md").read_text()
@@ -59,6 +62,21 @@ class World:
         assert bundles.reason(wanted, bundles.last(kit.SITE), str(self.home("connected") / "keys" / key)), "another key is a reason"
         return Path(bundles.build(wanted, str(self.home("connected") / "keys" / key)))
 
+    def forge(self, key: str) -> str:
+        """Let whoever found a key make plant-7-50, with another image under a known tag and as late a date as passes; return the release."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        created, made = (moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (now, now + datetime.timedelta(hours=20)))
+        store = Store(str(self.folder / "forger")).create()
+        release = kit.add_release(store, kit.add_image(store, "1.0", "evil"), made=made, settings={"MODELS": "evil"})
+        manifest = kit.compose(store, "1.0", systems=[], sequence=50, created=created)
+        Bundles(str(self.folder / "forger" / "bundles"), store).build(manifest, str(self.home("connected") / "keys" / key))
+        return str(release["id"])
+
+    def bound(self) -> dict[str, t.Any]:
+        """What a rollout of the site takes for the container."""
+        held = json.loads((self.home("site") / "store" / "holdings.json").read_bytes())
+        return t.cast("dict[str, t.Any]", _want.bound(kit.selectors("1.0")[0], held)["release"])
+
     def receive(self, bundle: Path | None = None, **values: t.Any) -> subprocess.CompletedProcess[str]:
         """Receive what lies in the inbox, with one more bundle; whatever was received stays there."""
         if bundle:
@@ -92,8 +110,10 @@ def test_a_key_is_replaced_and_its_successor_revoked(tmp_path: Path) -> None:
     world.trust("signing-2")
     assert (done := world.receive(fresh)).returncode == 0, done.stdout
     world.typed("site", "sed -i")
-    dropped = world.receive()
+    forged = world.forge("signing-2")
+    dropped = world.receive(tmp_path / "forger" / "bundles" / "plant-7-50")
     assert dropped.returncode == 0 and "plant-7-1: accepted before, and its signature does not count any more: passed over" in dropped.stdout
+    assert world.bound()["id"] == forged, "nothing tells a forger's release from a genuine one"
     kit.add_package(world.store, "third")
     assert "does not know for builder" in world.refused(world.build("signing", 3)), "what is new is judged by the keys of today"
 
@@ -102,5 +122,15 @@ def test_a_key_is_replaced_and_its_successor_revoked(tmp_path: Path) -> None:
     assert "signed by a revoked key" in world.refused(world.build("signing-2", 3), **revoked)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(world.home("connected") / "keys" / "signing-3")], check=True)
     world.trust("signing-3")
-    last = world.receive(world.build("signing-3", 3), **revoked, receive_full=True)
-    assert last.returncode == 0 and "plant-7-2: accepted before" in last.stdout, last.stdout
+    genuine = world.build("signing-3", 3)
+    older = world.receive(genuine, **revoked, receive_full=True)
+    assert older.returncode == 0 and "nothing newer than sequence 50 has arrived" in older.stdout and "plant-7-50: accepted before" in older.stdout
+    assert world.bound()["id"] == forged, "reading every blob again finds nothing"
+
+    world.typed("site", "mkdir ~/azure-ai/lost")
+    assert (done := world.receive(genuine, **revoked)).returncode == 0, done.stdout
+    held = json.loads((world.home("site") / "store" / "holdings.json").read_bytes())
+    assert held["bundles"][kit.SITE]["sequence"] == 3 and "evil" not in json.dumps(held)
+    assert forged not in [release["id"] for release in held["releases"]] and world.bound()["tag"] == "1.0"
+    again = world.receive(tmp_path / "forger" / "bundles" / "plant-7-50", **revoked)
+    assert again.returncode != 0 and "signed by a revoked key" in again.stdout

@@ -9,6 +9,7 @@ The normative description is docs/bundle-format.md. This file is private to the 
 from __future__ import annotations
 
 import collections
+import datetime
 import re
 import typing as t
 
@@ -157,7 +158,7 @@ def validate(manifest: t.Any) -> list[str]:
         shapes = SHAPES if manifest["format"] > 1 else {**SHAPES, "blobs": BLOBS_1}
         problems = [problem for name in LISTS for problem in _list(manifest[name], name, shapes)]
     if not problems:
-        problems = [*_based(manifest), *_unique(manifest), *_bound(manifest), *_referenced(manifest)]
+        problems = [*_based(manifest), *_dated(manifest), *_unique(manifest), *_bound(manifest), *_referenced(manifest)]
     if not problems and _manifest.identity(manifest) != manifest["id"]:
         problems = [f"id is {manifest['id']}, the contents give {_manifest.identity(manifest)}"]
     return problems[:MAX_PROBLEMS]
@@ -189,6 +190,23 @@ def _based(manifest: dict[str, t.Any]) -> t.Iterator[str]:
         yield from record(base, SHAPES[f"base {base['kind']}"], "base")
         if base.get("site") != manifest["site"]:
             yield f"base is of site {base.get('site')!r}, the bundle for {manifest['site']}"[:200]
+
+
+def _dated(manifest: dict[str, t.Any]) -> t.Iterator[str]:
+    """Nothing is from after the bundle: of two releases the later one runs, and its own date is all that says so.
+
+    Dates are compared as texts: one that is no date and sorts behind them all is refused as well.
+    """
+    created = manifest["created"]
+    try:
+        latest = (datetime.datetime.strptime(created, "%Y-%m-%dT%H:%M:%SZ") + datetime.timedelta(days=1)).isoformat() + "Z"
+    except (ValueError, OverflowError):
+        yield f"created has the bad value {created!r}"
+        return
+    for name, members in (("images", ("fetched",)), ("releases", ("downloaded", "made"))):
+        for position, value in enumerate(manifest[name]):
+            late = [member for member in members if (value[member] or "") > latest]
+            yield from (f"{name}[{position}].{member} is {value[member]}, more than a day after the bundle was made ({created})"[:200] for member in late)
 
 
 def _list(values: list[t.Any], name: str, shapes: t.Mapping[str, t.Mapping[str, Check]]) -> t.Iterator[str]:

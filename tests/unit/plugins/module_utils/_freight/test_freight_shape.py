@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import typing as t
 
 import pytest
@@ -58,6 +59,11 @@ def damage(made: dict[str, t.Any], path: str, value: t.Any) -> None:
         ("releases.0.expires", "soon", "expires"),
         ("releases.0.files", "sha256:" + "0" * 64, "files sha256:0000"),
         ("releases.0.made", "yesterday", "made"),
+        ("releases.1.made", "9999-01-01T00:00:00Z", "releases[1].made is 9999-01-01T00:00:00Z, more than a day after the bundle was made"),
+        ("releases.0.downloaded", "when the cows come home", "releases[0].downloaded is when"),
+        ("images.0.fetched", "2026-02-01T12:00:01Z", "images[0].fetched is 2026-02-01T12:00:01Z, more than a day"),
+        ("created", "2026-02-30T00:00:00Z", "created has the bad value"),
+        ("created", "9999-12-31T23:59:59Z", "created has the bad value"),
         ("releases.0.license_size", 0, "a license has bytes"),
         ("images.0.repository", "x", "id is"),
         ("releases.0.image", "sha256:" + "0" * 64, "is not speech_to_text:1.0 of this bundle"),
@@ -71,6 +77,16 @@ def test_a_bad_manifest_is_named(store: Store, path: str, value: t.Any, problem:
     made = copy.deepcopy(kit.compose(store))
     damage(made, path, value)
     assert any(problem in line for line in shape.validate(made)), shape.validate(made)
+
+
+@SHARED
+@given(st.integers(-4 * 86400, 4 * 86400), st.sampled_from(["images.0.fetched", "releases.0.downloaded", "releases.0.made"]))
+def test_nothing_is_more_than_a_day_later_than_its_bundle(store: Store, seconds: int, path: str) -> None:
+    made = copy.deepcopy(kit.compose(store))
+    moment = datetime.datetime(2026, 1, 31, 12) + datetime.timedelta(seconds=seconds)  # kit.NOW
+    damage(made, path, moment.isoformat() + "Z")
+    made["id"] = manifest.identity(made)
+    assert any("more than a day after" in line for line in shape.validate(made)) is (seconds > 86400), shape.validate(made)
 
 
 def test_twice_is_refused(store: Store) -> None:
