@@ -108,7 +108,9 @@ options:
     type: path
     required: true
   receipts:
-    description: Receipt files to be carried to the site; each has its signature beside it as C(<file>.sig).
+    description:
+      - Receipt files to be carried to the site; each has its signature beside it as C(<file>.sig).
+      - Public keys (C(.pub)) that the site is to be told of have none of their own. No site trusts a key because it came.
     type: list
     elements: path
     default: []

@@ -171,7 +171,14 @@ def run(params, check_mode):
         "passed": found.passed,
         "copied": found.copied,
         "copied_bytes": found.bytes,
-        "lines": [*(f"would copy: {reason}" for reason in found.reasons if check_mode), *states, *found.problems, *remake, *_passed(found.passed), *_foreign(found.foreign)],
+        "lines": [
+            *(f"would copy: {reason}" for reason in found.reasons if check_mode),
+            *states,
+            *found.problems,
+            *remake,
+            *_passed(found.passed),
+            *_foreign(found.foreign),
+        ],
     }
 
 

@@ -15,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import fingerprint
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle as builder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _want
@@ -47,18 +48,19 @@ class World:
         line = line.replace("/media/usb", str(self.media))
         subprocess.run(["sh", "-euc", line], check=True, env={**os.environ, "HOME": str(self.home(side).parent)}, capture_output=True)
 
-    def trust(self, key: str) -> None:
-        """The site learns a key of the builder that came on a medium, held against the fingerprint that was told by telephone."""
+    def trust(self, key: str, came: Path | None = None) -> None:
+        """The site learns a key of the builder that came on a medium or in a bundle, held against the fingerprint that was told by telephone."""
         told = fingerprint(str(self.home("connected") / "keys" / key))
         shutil.copy(self.home("connected") / "keys" / f"{key}.pub", self.media)
-        values = {"init_side": "site", "init_trust": str(self.media / f"{key}.pub"), "init_trust_principal": BUILDER, "init_trust_fingerprint": told}
+        values = {"init_side": "site", "init_trust": str(came or self.media / f"{key}.pub"), "init_trust_principal": BUILDER, "init_trust_fingerprint": told}
         done = self.play("site", "init", **values)
         assert done.returncode == 0, done.stdout
 
     def build(self, key: str, sequence: int = 1) -> Path:
         """The bundle of that number, of what the builder holds now, signed with one of its keys."""
         bundles = Bundles(str(self.home("connected") / "bundles"), self.store)
-        wanted = kit.compose(self.store, sequence=sequence)
+        receipts = builder.receipts(self.store, [str(path) for path in (self.home("connected") / "outbox" / "trust").glob("*.pub")], keep=True)
+        wanted = kit.compose(self.store, sequence=sequence, receipts=receipts)
         assert bundles.reason(wanted, bundles.last(kit.SITE), str(self.home("connected") / "keys" / key)), "another key is a reason"
         return Path(bundles.build(wanted, str(self.home("connected") / "keys" / key)))
 
@@ -104,10 +106,16 @@ def test_a_key_is_replaced_and_its_successor_revoked(tmp_path: Path) -> None:
     world.typed("connected", "ssh-keygen -t ed25519")
     world.typed("connected", "ssh-keygen -l -f ~/azure-ai/keys/signing-2")
     assert (world.build("signing-2") / "bundle.json").read_bytes() == bytes_of_old, "signed anew, under its old number"
-    kit.add_package(world.store, "second")
-    fresh = world.build("signing-2", 2)
-    assert "does not know for builder" in world.refused(fresh)
-    world.trust("signing-2")
+    world.typed("connected", "mkdir -p ~/azure-ai/outbox/trust")
+    told = world.receive(world.build("signing", 2))
+    print_ = fingerprint(str(world.home("connected") / "keys" / "signing-2"))
+    assert told.returncode == 0 and f"plant-7-2 brings the key signing-2.pub, {print_}, and is signed by builder@headquarters" in told.stdout, told.stdout
+    assert "ledger" not in told.stdout, "a key is no receipt for usage"
+    fresh = world.build("signing-2", 3)
+    assert "does not know for builder" in world.refused(fresh), "no key is trusted because it came"
+    came = world.home("site") / "store" / "received" / "plant-7-2" / "signing-2.pub"
+    assert f"-e init_trust={came} " in told.stdout and f"-e init_trust_principal={BUILDER} -e init_trust_fingerprint={print_}" in told.stdout
+    world.trust("signing-2", came)
     assert (done := world.receive(fresh)).returncode == 0, done.stdout
     world.typed("site", "sed -i")
     forged = world.forge("signing-2")
@@ -115,14 +123,14 @@ def test_a_key_is_replaced_and_its_successor_revoked(tmp_path: Path) -> None:
     assert dropped.returncode == 0 and "plant-7-1: accepted before, and its signature does not count any more: passed over" in dropped.stdout
     assert world.bound()["id"] == forged, "nothing tells a forger's release from a genuine one"
     kit.add_package(world.store, "third")
-    assert "does not know for builder" in world.refused(world.build("signing", 3)), "what is new is judged by the keys of today"
+    assert "does not know for builder" in world.refused(world.build("signing", 4)), "what is new is judged by the keys of today"
 
     world.typed("site", "cat /media/usb/signing-2.pub >>")
     revoked = {"azure_ai_revoked_keys": str(world.home("site") / "keys" / "revoked")}
-    assert "signed by a revoked key" in world.refused(world.build("signing-2", 3), **revoked)
+    assert "signed by a revoked key" in world.refused(world.build("signing-2", 4), **revoked)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(world.home("connected") / "keys" / "signing-3")], check=True)
     world.trust("signing-3")
-    genuine = world.build("signing-3", 3)
+    genuine = world.build("signing-3", 4)
     older = world.receive(genuine, **revoked, receive_full=True)
     assert older.returncode == 0 and "nothing newer than sequence 50 has arrived" in older.stdout and "plant-7-50: accepted before" in older.stdout
     assert world.bound()["id"] == forged, "reading every blob again finds nothing"
@@ -130,7 +138,21 @@ def test_a_key_is_replaced_and_its_successor_revoked(tmp_path: Path) -> None:
     world.typed("site", "mkdir ~/azure-ai/lost")
     assert (done := world.receive(genuine, **revoked)).returncode == 0, done.stdout
     held = json.loads((world.home("site") / "store" / "holdings.json").read_bytes())
-    assert held["bundles"][kit.SITE]["sequence"] == 3 and "evil" not in json.dumps(held)
+    assert held["bundles"][kit.SITE]["sequence"] == 4 and "evil" not in json.dumps(held)
     assert forged not in [release["id"] for release in held["releases"]] and world.bound()["tag"] == "1.0"
     again = world.receive(tmp_path / "forger" / "bundles" / "plant-7-50", **revoked)
     assert again.returncode != 0 and "signed by a revoked key" in again.stdout
+
+
+def test_with_two_officers_sign_first_then_split(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    keys = kit.make_keys(tmp_path / "keys")
+    made = kit.build(world.store, world.home("connected") / "bundles", keys)
+    values = {"bundle_signing_key": keys.builder, "bundle_allowed_signers": keys.signers, "bundle_source": str(made), "bundle_part_size": "4MB"}
+    alone = world.play("connected", "split", **values)
+    assert alone.returncode == 0 and "signed by the builder alone" in alone.stdout, alone.stdout
+    kit.Keys.countersign(made / "bundle.json", keys.officer(tmp_path, "azure-ai-bundle"), "azure-ai-bundle")
+    both = world.play("connected", "split", **values)
+    assert both.returncode == 0 and "signed by the builder alone" not in both.stdout, both.stdout
+    part = next(made.parent.glob("plant-7-1-part-01-of-*"))
+    assert (part / "bundle.json.officer.sig").is_file()

@@ -26,6 +26,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store imp
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.verified import Verified
 
 MAX_RECEIPT = 16 * 1024 * 1024
+PUBLIC = ".pub"
+_KEYS = (b"ssh-", b"ecdsa-", b"sk-")  # how an OpenSSH public key begins
 
 Record = dict[str, t.Any]
 Advance = t.Optional[t.Callable[[int], object]]
@@ -208,10 +210,15 @@ class Bundles:
 
 
 def receipts(store: Store, paths: t.Sequence[str], keep: bool) -> list[Record]:
-    """Records of the receipt files at ``paths`` and their signatures; kept as blobs if ``keep``."""
+    """Records of the receipt files at ``paths`` and their signatures; kept as blobs if ``keep``.
+
+    A public key (``.pub``) has none of its own: the bundle's vouches for it.
+    """
     records = []
-    for path in sorted({name for base in paths for name in (base, base + SUFFIX)}):
+    for path in sorted({name for base in paths for name in ((base,) if base.endswith(PUBLIC) else (base, base + SUFFIX))}):
         data = read_regular(path, MAX_RECEIPT)
+        if path.endswith(PUBLIC) and not data.startswith(_KEYS):
+            raise InputError(f"key {path}"[:200], "not an OpenSSH public key", "lay the .pub file there that ssh-keygen made, and never the private one")
         digest = store.put_bytes(data, what=f"receipt {path}") if keep else Digest.of(data)
         records.append({"name": os.path.basename(path), "digest": str(digest), "size": len(data)})
     return records

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle as builder
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
@@ -97,6 +97,13 @@ def test_a_killed_build_leaves_no_bundle_and_the_next_one_works(store: Store, tm
     assert not (tmp_path / "b" / "plant-7-1").exists() and not (tmp_path / "b" / "plant-7.json").exists()
     (tmp_path / "b" / ".airgap-plant-7-1").mkdir()  # what kill -9 leaves
     assert verify.verify(str(kit.build(store, tmp_path / "b", keys)), keys.trust)[2] == []
+
+
+def test_a_public_key_goes_along_without_a_signature_of_its_own(store: Store, tmp_path: Path, keys: kit.Keys) -> None:
+    assert [record["name"] for record in builder.receipts(store, [f"{keys.site}.pub"], keep=True)] == ["site.pub"]
+    (tmp_path / "slip.pub").write_bytes(Path(keys.site).read_bytes())
+    with pytest.raises(InputError, match="never the private one"):
+        builder.receipts(store, [str(tmp_path / "slip.pub")], keep=True)
 
 
 def test_receipts_go_along_with_their_signatures(store: Store, tmp_path: Path, keys: kit.Keys) -> None:
