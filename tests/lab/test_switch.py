@@ -5,22 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import typing as t
 
 import pytest
 
-from tests.lab import cloud, outcome, road, settings
+from tests.lab import cloud, outcome, overlay, road, settings
 from tests.lab.overlay import SENTIMENT, TRANSLATOR
 from tests.lab.settings import Json
 from tests.lab.shell import docker, inside, run, wait_for
 from tests.simulator import images
 
-HOST = settings.host("text-1").container
+HOST, SPEECH = (settings.host(name).container for name in ("text-1", "speech-1"))
 FOLDER = "/var/lib/azure-ai/containers/sentiment"
 OTHER_TAG = "3.0-fr"
 NEVER = {"SIM_READY_AFTER": "9999"}
+STT: Json = {"name": "stt-en", "service": "speech_to_text", "tag": "4.9.0-amd64-en-us", "port": 5001, "resource": "speech-dc0"}
 
 
 def declared(more: Json | None = None, **sentiment: t.Any) -> tuple[str, str]:
@@ -41,9 +43,28 @@ def refused(name: str, *argv: str, **options: t.Any) -> str:
     return caught.value.output
 
 
-def found(name: str = "sentiment") -> Json:
-    """The container on text-1."""
-    return next(each for each in road.containers("text-1") if each["Name"] == f"/{name}")
+def found(name: str = "sentiment", host: str = "text-1") -> Json:
+    """A container."""
+    return next(each for each in road.containers(host) if each["Name"] == f"/{name}")
+
+
+@contextlib.contextmanager
+def both(speech: Json, sentiment: Json) -> t.Iterator[dict[str, str]]:
+    """An inventory that declares a container of each host in another way: Debian 12, and Debian 13 behind a jump host, side by side."""
+    hosts = {
+        "text-1": {"azure_ai_containers__text": [TRANSLATOR, {**SENTIMENT, **sentiment}]},
+        "speech-1": {"azure_ai_containers__speech": [{**STT, **speech}]},
+    }
+    overlay.write(road.CONTROL, road.HOME, "../both/hosts.yml", {"all": {"hosts": hosts}})
+    try:
+        yield {"ANSIBLE_INVENTORY": ",".join(f"inventories/{layer}" for layer in (*overlay.LAYERS["site"], "both"))}
+    finally:
+        inside(road.CONTROL, "rm", "-r", f"{road.HOME}/inventories/both")
+
+
+def begun(output: str) -> set[str]:
+    """Hosts that a run did anything on."""
+    return set(output.rpartition("PLAY RECAP")[2].split()) & {"text-1", "speech-1"}
 
 
 def started() -> dict[str, str]:
@@ -106,18 +127,57 @@ def ready(walked: dict[str, str]) -> str:
 
 
 def test_an_image_that_never_works_is_rolled_back_and_others_are_not_touched(ready: str) -> None:
-    before, image = started(), found()["Config"]["Image"]
+    translator, image, speech = started()["/translator"], found()["Config"]["Image"], found("stt-en", "speech-1")["Config"]["Image"]
     road.traffic(2)
-    output = refused("rollout", "--limit", "text-1", *declared({"containers_ready_seconds": 16}, tag=OTHER_TAG, settings=NEVER))
-    assert "text-1: container sentiment: wait until it is ready failed" in output and "log ends with" in output
-    assert "rolled back:" in output and f"-> {ready}" in output and "proved itself again" in output
+    with both({"settings": NEVER}, {"tag": OTHER_TAG, "settings": NEVER}) as never:
+        output = refused("rollout", "-e", "containers_ready_seconds=20", environment=never)
+        plan = road.rollout("--check", environment=never, log="switch")
+    for name, container in (("text-1", "sentiment"), ("speech-1", "stt-en")):
+        line = next(line for line in output.splitlines() if line.startswith(f"fatal: [{name}]") and "rolled back: " in line)
+        assert f"{name}: container {container}: wait until it is ready failed" in line and "log ends with" in line and "proved itself again" in line
+    assert f"-> {ready}" in output
     assert (release(), found()["Config"]["Image"], found()["State"]["Running"]) == (ready, image, True)
-    assert started() == before
+    again = found("stt-en", "speech-1")
+    assert (again["Config"]["Image"], again["State"]["Running"]) == (speech, True)
+    assert started()["/translator"] == translator
     assert not locked(), "a host that failed is given back as well"
-    plan = rollout("--check", *declared(tag=OTHER_TAG, settings=NEVER))
-    assert "it failed on" in plan and "and was rolled back" in plan
-    assert set(road.changes(rollout()).values()) == {0}, "what is declared runs again"
+    assert plan.count("it failed on") >= 2 and "and was rolled back" in plan
+    assert set(road.changes(road.rollout(log="switch")).values()) == {0}, "what is declared runs again"
     use_and_compare()
+
+
+@pytest.fixture
+def ended(ready: str) -> t.Iterator[None]:
+    """The license of what runs ended long ago, as far as the site knows."""
+    path = f"{road.HOME}/store/holdings.json"
+    original = road.read(road.CONTROL, path)
+    value = json.loads(original)
+    for each in value["releases"]:
+        if (each["service"], each["tag"]) == ("sentiment", SENTIMENT["tag"]):
+            each["expires"] = "2020-01-31"
+    lay = ["docker", "exec", "-i", "--user", road.USER, road.CONTROL, "sh", "-c", f"cat > {path}"]
+    run(lay, stdin=json.dumps(value).encode())
+    yield
+    run(lay, stdin=original)
+
+
+def test_verify_asks_whoever_runs_and_an_ended_license_is_started_only_when_asked(ready: str, ended: None) -> None:
+    running = road.playbook(road.CONTROL, "verify", "--limit", "text-1")
+    assert "ended on 2020-01-31" in running, "it runs, so this is a warning"
+    docker("exec", HOST, "docker", "rm", "--force", "sentiment")
+    order = json.dumps({"azure_ai_containers__text": [SENTIMENT, TRANSLATOR]})
+    output = refused("verify", "--limit", "text-1", "-e", order)
+    line = next(line for line in output.splitlines() if line.startswith("fatal: [text-1]") and "No such container" in line)
+    assert "text-1: container sentiment: wait until it is ready failed (http://127.0.0.1:5003/" in line and "not ready after 0 s" in line
+    assert "its log cannot be read: " in line and "mend the cause and run the rollout again" in line
+    assert "TASK [airgap.azure_ai.containers : answer | Send its smoke request]" in output, "the one behind it was asked"
+    problem = "container sentiment: its license ended on 2020-01-31; bundle a new one, or start it all the same with azure_ai_allow_expired=true"
+    assert output.index("No such container") < output.index(problem), "what the next rollout would stumble over comes after the answers"
+    assert problem in refused("rollout", "--limit", "text-1")
+    assert "/sentiment" not in {each["Name"] for each in road.containers("text-1")}
+    allowed = rollout("-e", "azure_ai_allow_expired=true")
+    assert road.changes(allowed)["text-1"] > 0 and "ended on 2020-01-31" in allowed
+    assert release() == ready and found()["State"]["Running"]
 
 
 def test_back_by_hand_and_no_rollout_undoes_it_in_silence(ready: str) -> None:
@@ -195,13 +255,16 @@ def test_the_gate_stops_and_lets_on_as_it_is_told(gone: dict[str, str]) -> None:
 
 
 def test_a_taken_port_is_told_before_anything_stops(ready: str) -> None:
-    before = found()["State"]["StartedAt"]
+    before = started(), found()["State"]["StartedAt"]
     program = "import socket,time; s=socket.create_server(('0.0.0.0', 5903)); time.sleep(60)"
-    docker("exec", "--detach", HOST, "python3", "-c", program)
-    wait_for("the port is taken", lambda: bool(inside(HOST, "ss", "-Hltn", "sport = :5903")), 10)
-    output = refused("rollout", "--limit", "text-1", *declared(port=5903))
-    assert "text-1: container sentiment: port 5903 is taken by another program" in output
-    assert found()["State"]["StartedAt"] == before
+    for host in (HOST, SPEECH):
+        docker("exec", "--detach", host, "python3", "-c", program)
+        wait_for("the port is taken", lambda host=host: bool(inside(host, "ss", "-Hltn", "sport = :5903")), 10)
+    with both({"port": 5903}, {"port": 5903}) as taken:
+        output = refused("rollout", environment=taken)
+    for name, container in (("text-1", "sentiment"), ("speech-1", "stt-en")):
+        assert f"{name}: container {container}: port 5903 is taken by another program" in output
+    assert (started(), found()["State"]["StartedAt"]) == before
 
 
 def test_a_foreign_output_folder_is_handed_back_and_a_read_only_one_fails_in_words(ready: str) -> None:
@@ -210,11 +273,12 @@ def test_a_foreign_output_folder_is_handed_back_and_a_read_only_one_fails_in_wor
     assert inside(HOST, "stat", "-c", "%u", f"{FOLDER}/output", f"{FOLDER}/output/sentiment").split() == ["65532", "65532"]
     inside(HOST, "sh", "-c", f"mount --bind {FOLDER}/output {FOLDER}/output && mount -o remount,bind,ro {FOLDER}/output")
     try:
-        output = refused("rollout", "--limit", "text-1", *declared({"containers_ready_seconds": 6}, settings={"SIM_NOTE": "read-only"}))
+        output = refused("rollout", "-e", "rollout_batch=1", *declared({"containers_ready_seconds": 6}, settings={"SIM_NOTE": "read-only"}))
     finally:
         docker("exec", HOST, "docker", "stop", "sentiment")
         inside(HOST, "umount", f"{FOLDER}/output")
     assert "text-1: container sentiment" in output and "run it again" in output
+    assert begun(output) == {"text-1"}, "the next batch waits"
     assert road.changes(rollout())["text-1"] > 0
     assert set(road.changes(rollout()).values()) == {0}
     use_and_compare()
