@@ -54,7 +54,7 @@ def plan(have: Have, want: Want) -> Plan:
         "releases": [step for step in (release_step(have, want, item) for item in ready) if step],
         "networks": networks(have, ready),
         "switch": switches(have, want, ready),
-        "verify": [{"container": item["declaration"]["name"], **answers(item)} for item in want["containers"]],
+        "verify": [asked(have, item) for item in want["containers"]],
         "undeclared": undeclared(have, want),
         "licenses": remaining.rows(want["containers"], want["control_now"]),
         "front": front.step(have, want, faces(want)),
@@ -203,6 +203,13 @@ def pin(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:
 def answers(item: Item) -> dict[str, t.Any]:
     """Where and how a container proves that it works: {url, health, smoke (None where there is none to send)}."""
     return {"url": url(item["declaration"]), "health": item["entry"]["health"], "smoke": smoke(item["entry"], item["declaration"])}
+
+
+def asked(have: Have, item: Item) -> dict[str, t.Any]:
+    """A container to prove that it works: what ``answers`` gives, and whether it ``runs``, so that nobody waits for one that does not."""
+    name = item["declaration"]["name"]
+    runs = any(found["name"] == name and found["state"] in ("running", "restarting") for found in have["containers"])
+    return {"container": name, "runs": runs, **answers(item)}
 
 
 def url(declaration: t.Mapping[str, t.Any]) -> str:

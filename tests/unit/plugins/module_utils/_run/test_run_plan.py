@@ -356,3 +356,10 @@ def test_config_files_come_with_the_switch() -> None:
 def test_a_service_without_a_smoke_request_is_asked_for_its_health_alone() -> None:
     (found,) = plan(have(), want(item(IMAGE, entry_more={"smoke": None, "health": {"ready": "/"}})))["verify"]
     assert (found["smoke"], found["health"]) == (None, {"ready": "/"})
+
+
+def test_nobody_waits_for_a_container_that_does_not_run() -> None:
+    wanted = want(item(IMAGE))
+    for found, runs in (([], False), ([("other", "running")], False), ([("sent-en", "exited")], False), ([("sent-en", "running")], True)):
+        containers = [{"name": name, "state": state, "labels": {}, "ports": []} for name, state in found]
+        assert plan(have(containers=containers), wanted)["verify"][0]["runs"] is runs
