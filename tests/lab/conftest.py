@@ -27,6 +27,7 @@ ORDER = (
     "elsewhere",
     "harvest_timer",
     "front",
+    "adopt",
     "registry",
     "lost_control",
     "leave",

@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from tests.lab import outcome, road, settings
+from tests.lab import lan, outcome, road, settings
 from tests.lab.settings import Json
 from tests.lab.shell import docker, inside, run, wait_for
 
@@ -83,26 +82,10 @@ def ask(path: str, certificate: str = "client", port: int = TLS, body: int = 0) 
     return t.cast("list[t.Any]", json.loads(inside(road.CONTROL, "python3", "-c", ASK, *words)))
 
 
-def openssl(folder: Path, *argv: str) -> None:
-    """Run openssl in a folder."""
-    subprocess.run(["openssl", *argv], cwd=folder, check=True, capture_output=True)
-
-
-def issue(folder: Path, name: str, authority: str = "ca") -> None:
+def issue(folder: Path, name: str, signer: str = "ca") -> None:
     """A key and a certificate for it, put into the control folder."""
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-addext", f"subjectAltName=IP:{ADDRESS}")
-    openssl(folder, "req", *curve, "-keyout", f"{name}.key", "-out", f"{name}.csr")
-    signed = ("-CA", f"{authority}.crt", "-CAkey", f"{authority}.key", "-CAcreateserial", "-days", "30", "-copy_extensions", "copy")
-    openssl(folder, "x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.crt")
-    for each in (f"{name}.crt", f"{name}.key"):
-        lay(folder / each)
-
-
-def lay(path: Path) -> None:
-    """Put a file into the control folder, for its user alone."""
-    inside(road.CONTROL, "install", "-d", "-o", road.USER, "-g", road.USER, "-m", "0700", FILES)
-    command = ["docker", "exec", "-i", road.CONTROL, "install", "-o", road.USER, "-g", road.USER, "-m", "0600", "/dev/stdin", f"{FILES}/{path.name}"]
-    run(command, stdin=path.read_bytes())
+    lan.issue(folder, name, ADDRESS, signer)
+    lan.lay(road.CONTROL, FILES, folder / f"{name}.crt", folder / f"{name}.key")
 
 
 @pytest.fixture(scope="module")
@@ -110,9 +93,8 @@ def authority(walked: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
     """The site's own authority, with certificates of server and client; a stranger's client beside it."""
     folder = tmp_path_factory.mktemp("authority")
     for name in ("ca", "other"):
-        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", f"/CN={name}")
-        openssl(folder, "req", "-x509", *curve, "-keyout", f"{name}.key", "-out", f"{name}.crt")
-    lay(folder / "ca.crt")
+        lan.authority(folder, name)
+    lan.lay(road.CONTROL, FILES, folder / "ca.crt")
     issue(folder, "server")
     issue(folder, "client")
     issue(folder, "stranger", "other")
@@ -206,7 +188,7 @@ def test_another_certificate_is_taken_without_a_restart(by_hand: str, authority:
 def lay_mismatch(folder: Path) -> None:
     """The key of another certificate under the server's name."""
     (folder / "server.key").write_bytes((folder / "client.key").read_bytes())
-    lay(folder / "server.key")
+    lan.lay(road.CONTROL, FILES, folder / "server.key")
 
 
 def test_what_is_not_declared_any_more_goes_and_the_folder_stays(by_hand: str) -> None:
