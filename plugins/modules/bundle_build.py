@@ -78,6 +78,11 @@ options:
       - What the site's store holds of the whole set, by O(holdings) or O(former), stays in the bundle, as it costs nothing there.
     type: dict
     default: {}
+  other_packages:
+    description: Names of packages that the store has because other sites asked for them. They go along, and hosts of this site do not install them.
+    type: list
+    elements: str
+    default: []
   holdings:
     description:
       - What the site holds, as it sent it out, C(holdings.json) with its signature beside it. Those blobs are left out.
@@ -306,7 +311,7 @@ def _compose(params, store, held, keep):
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH") or time.time())))
     files = receipts(store, params["receipts"], keep)
     _judge(params["packages"])
-    given = {"created": now, "receipts": files, "chosen": params["packages"], "held": held}
+    given = {"created": now, "receipts": files, "chosen": params["packages"], "held": held, "others": params["other_packages"]}
     composed = manifest.compose(store.holdings(), params["selectors"], params["os"], params["site"], COLLECTION, **given)
     problems = shape.validate(composed)
     if problems:  # the site would refuse it, days later
@@ -360,6 +365,7 @@ def main():
             "selectors": {"type": "list", "elements": "dict", "required": True, "options": {**selector, **optional}},
             "os": {"type": "list", "elements": "str", "default": []},
             "packages": {"type": "dict", "default": {}},
+            "other_packages": {"type": "list", "elements": "str", "default": []},
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "holdings": {"type": "path"},
             "former": {"type": "path"},

@@ -97,7 +97,7 @@ def _indented(value: t.Any, line: str) -> str:
         return "[" + ",".join([inner + _indented(item, inner) for item in value]) + line + "]"
     if isinstance(value, str):
         return _quoted(value)
-    return repr(value) if type(value) is int else json.dumps(value)
+    return int.__repr__(value) if isinstance(value, int) and not isinstance(value, bool) else json.dumps(value)
 
 
 def _encoded(value: t.Any, text: str) -> bytes:

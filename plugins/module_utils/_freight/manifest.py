@@ -36,6 +36,7 @@ def compose(
     receipts: t.Sequence[Record] = (),
     chosen: t.Mapping[str, t.Sequence[Record]] | None = None,
     held: t.Collection[str] = frozenset(),
+    others: t.Collection[str] = frozenset(),
 ) -> Record:
     """Make the manifest of what ``site`` needs, out of what the store holds.
 
@@ -45,6 +46,7 @@ def compose(
     :param receipts: {name, digest, size} of files that the store has as blobs
     :param chosen: package records by system, where what the site's hosts have is known: these go in place of the store's whole set
     :param held: digests of blobs that the site's store has; packages of the store's set that are among them stay, as they cost nothing
+    :param others: names of packages that the store has for other sites; they go along, as the set is one, and hosts of this site do not install them
     :raises MissingError: an image, a license for it, models, declared files or packages are not in the store
         (Problems when there are several): each line names service and tag and what to run.
     """
@@ -69,7 +71,7 @@ def compose(
             found = [*chosen[system], *(package for package in found if package["digest"] in held and package["name"] not in names)]
         elif not found:
             problems.append(MissingError(f"packages of {system}", "none in the store", FETCH))
-        packages += found
+        packages += [{**package, "requested": package["requested"] and package["name"] not in others} for package in found]
     _raise(problems, f"bundle for {site}")
     lists = {
         "images": list(images.values()),

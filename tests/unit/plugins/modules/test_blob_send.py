@@ -99,7 +99,7 @@ def test_a_load_is_followed_by_another_connection_without_become(tmp_path: Path,
     )
     monkeypatch.setattr(action, "_make_tmp_path", lambda: str(there.parent))
     monkeypatch.setattr(action, "_remove_tmp_path", lambda path, force: removed.append(path))
-    monkeypatch.setattr(action, "_execute_module", lambda **call: module(**call))
+    monkeypatch.setattr(action, "_execute_module", module)
     assert action.run(task_vars={"inventory_hostname": "text-1"})["changed"] and removed == [str(there.parent)]
     told = json.loads(here.read_text())
     assert (told["label"], told["done"], told["total"], told["finished"]) == ("text-1, loading x:1", 7, 7, True)

@@ -59,6 +59,16 @@ def package(store: str, name: str) -> dict:
     return {"os": "debian-12", "name": name, "digest": str(digest), **rest}
 
 
+def test_what_other_sites_ask_for_travels_and_is_not_asked_for_here(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    first = kit.run_module(bundle_build, capsys, **options)
+    before = json.loads(Path(first["path"], "bundle.json").read_bytes())["packages"]
+    assert [(entry["name"], entry["requested"]) for entry in before] == [("docker.io", True)]
+    built = kit.run_module(bundle_build, capsys, **options, other_packages=["docker.io", "jq"])
+    made = json.loads(Path(built["path"], "bundle.json").read_bytes())["packages"]
+    assert built["changed"] and made == [{**before[0], "requested": False}]
+    assert not kit.run_module(bundle_build, capsys, **options, other_packages=["docker.io", "jq"])["changed"]
+
+
 def test_chosen_packages_go_in_place_of_the_whole_set(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
     chosen = package(options["store"], "systemd")
     built = kit.run_module(bundle_build, capsys, **options, packages={"debian-12": [chosen], "debian-13": []})

@@ -132,8 +132,15 @@ def test_the_one_that_takes_images_in_ends_with_whoever_started_it(site: Site, t
     assert freight_kit.ends_with(code, note), "nobody would end it any more"
 
 
-def test_what_a_killed_run_left_goes_with_the_next_one(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    base = tmp_path / "tmp"
+@pytest.fixture
+def short() -> t.Iterator[Path]:
+    """A folder whose path leaves room for that of a socket."""
+    with tempfile.TemporaryDirectory(prefix="a-") as folder:
+        yield Path(folder)
+
+
+def test_what_a_killed_run_left_goes_with_the_next_one(site: Site, short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = short / "tmp"
     old, fresh, other = (base / name for name in ("azure-ai-registry-old", "azure-ai-registry-fresh", "others-old"))
     for folder in (old, fresh, other):
         folder.mkdir(parents=True)
