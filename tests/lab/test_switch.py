@@ -12,7 +12,8 @@ import typing as t
 
 import pytest
 
-from tests.lab import cloud, outcome, overlay, road, settings
+from tests.lab import aftermath, cloud, overlay, road, settings
+from tests.lab.aftermath import fatal
 from tests.lab.overlay import SENTIMENT, TRANSLATOR
 from tests.lab.settings import Json
 from tests.lab.shell import docker, inside, run, wait_for
@@ -82,18 +83,12 @@ def locked() -> bool:
     return run(["docker", "exec", HOST, "test", "-e", "/var/lib/azure-ai/lock"], check=False).returncode == 0
 
 
-def use_and_compare() -> None:
-    """Use the services, harvest, and hold the ledger against the record files of what runs."""
-    told, written = outcome.used("switch")
-    assert told == written
-
-
 class Aside:
     """A rollout that runs while something happens to it."""
 
-    def __init__(self, *argv: str) -> None:
+    def __init__(self, *argv: str, roll: t.Callable[..., str] = rollout, **options: t.Any) -> None:
         self.output, self.failed = "", False
-        self._argv = argv
+        self._argv, self._roll, self._options = argv, roll, options
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -105,7 +100,7 @@ class Aside:
 
     def _run(self) -> None:
         try:
-            self.output = rollout(*self._argv, log="switch-aside")
+            self.output = self._roll(*self._argv, log="switch-aside", **self._options)
         except road.Refused as exc:
             self.output, self.failed = exc.output, True
 
@@ -128,22 +123,21 @@ def ready(walked: dict[str, str]) -> str:
 
 def test_an_image_that_never_works_is_rolled_back_and_others_are_not_touched(ready: str) -> None:
     translator, image, speech = started()["/translator"], found()["Config"]["Image"], found("stt-en", "speech-1")["Config"]["Image"]
-    road.traffic(2)
-    with both({"settings": NEVER}, {"tag": OTHER_TAG, "settings": NEVER}) as never:
-        output = refused("rollout", "-e", "containers_ready_seconds=20", environment=never)
-        plan = road.rollout("--check", environment=never, log="switch")
-    for name, container in (("text-1", "sentiment"), ("speech-1", "stt-en")):
-        line = next(line for line in output.splitlines() if line.startswith(f"fatal: [{name}]") and "rolled back: " in line)
-        assert f"{name}: container {container}: wait until it is ready failed" in line and "log ends with" in line and "proved itself again" in line
-    assert f"-> {ready}" in output
-    assert (release(), found()["Config"]["Image"], found()["State"]["Running"]) == (ready, image, True)
-    again = found("stt-en", "speech-1")
-    assert (again["Config"]["Image"], again["State"]["Running"]) == (speech, True)
-    assert started()["/translator"] == translator
-    assert not locked(), "a host that failed is given back as well"
-    assert plan.count("it failed on") >= 2 and "and was rolled back" in plan
-    assert set(road.changes(road.rollout(log="switch")).values()) == {0}, "what is declared runs again"
-    use_and_compare()
+    with aftermath.of("switch-never"):
+        with both({"settings": NEVER}, {"tag": OTHER_TAG, "settings": NEVER}) as never:
+            output = refused("rollout", "-e", "containers_ready_seconds=20", environment=never)
+            plan = road.rollout("--check", environment=never, log="switch")
+        for name, container in (("text-1", "sentiment"), ("speech-1", "stt-en")):
+            line = next(line for line in output.splitlines() if line.startswith(f"fatal: [{name}]") and "rolled back: " in line)
+            assert f"{name}: container {container}: wait until it is ready failed" in line and "log ends with" in line
+            assert "proved itself again; mend the cause and run the rollout again" in line
+        assert f"-> {ready}" in output
+        assert (release(), found()["Config"]["Image"], found()["State"]["Running"]) == (ready, image, True)
+        again = found("stt-en", "speech-1")
+        assert (again["Config"]["Image"], again["State"]["Running"]) == (speech, True)
+        assert started()["/translator"] == translator
+        assert not locked(), "a host that failed is given back as well"
+        assert plan.count("it failed on") >= 2 and "and was rolled back" in plan
 
 
 @pytest.fixture
@@ -182,23 +176,23 @@ def test_verify_asks_whoever_runs_and_an_ended_license_is_started_only_when_aske
 
 def test_back_by_hand_and_no_rollout_undoes_it_in_silence(ready: str) -> None:
     forward = declared(tag=OTHER_TAG)
-    rollout(*forward)
-    new = release()
-    assert new != ready
-    check = road.playbook(road.CONTROL, "rollback", "--check", "--limit", "text-1", "-e", "rollback_containers=sentiment")
-    assert f"{new} -> {ready}" in check and release() == new
-    road.traffic(2)
-    road.playbook(road.CONTROL, "rollback", "--limit", "text-1", "-e", "rollback_containers=sentiment", log="switch-rollback")
-    assert release() == ready and found()["State"]["Running"]
-    again = road.playbook(road.CONTROL, "rollback", "--limit", "text-1", "-e", "rollback_containers=sentiment")
-    assert road.changes(again) == {"text-1": 0} and "was rolled back" in again
-    pinned = rollout(*forward)
-    assert road.changes(pinned) == {"text-1": 0} and f"stays at {ready}" in pinned and "azure_ai_unpin" in pinned
-    rollout("-e", "azure_ai_unpin=true", *forward)
-    assert release() == new
-    assert road.changes(rollout())["text-1"] > 0
-    assert release() == ready
-    use_and_compare()
+    with aftermath.of("switch-back"):
+        rollout(*forward)
+        new = release()
+        assert new != ready
+        check = road.playbook(road.CONTROL, "rollback", "--check", "--limit", "text-1", "-e", "rollback_containers=sentiment")
+        assert f"{new} -> {ready}" in check and release() == new
+        road.traffic(2)
+        road.playbook(road.CONTROL, "rollback", "--limit", "text-1", "-e", "rollback_containers=sentiment", log="switch-rollback")
+        assert release() == ready and found()["State"]["Running"]
+        again = road.playbook(road.CONTROL, "rollback", "--limit", "text-1", "-e", "rollback_containers=sentiment")
+        assert road.changes(again) == {"text-1": 0} and "was rolled back" in again
+        pinned = rollout(*forward)
+        assert road.changes(pinned) == {"text-1": 0} and f"stays at {ready}" in pinned and "azure_ai_unpin" in pinned
+        rollout("-e", "azure_ai_unpin=true", *forward)
+        assert release() == new
+        assert road.changes(rollout())["text-1"] > 0
+        assert release() == ready
 
 
 def on_its_way(setting: str) -> bool:
@@ -208,31 +202,34 @@ def on_its_way(setting: str) -> bool:
 
 
 def test_of_two_rollouts_at_once_one_is_refused_by_name(ready: str) -> None:
-    with Aside(*declared(settings={"SIM_READY_AFTER": "25"})) as first:
-        wait_for("the first rollout holds the host", lambda: on_its_way("SIM_READY_AFTER=25"), 90, pause=0.5)
-        output = refused("rollout", "--limit", "text-1", *declared(settings={"SIM_NOTE": "2"}))
-        assert "held by ops from" in output and "azure_ai_break_lock" in output
-        looked = rollout("--check", *declared(settings={"SIM_NOTE": "2"}))
-        assert "held by ops from" in looked, "who only looks is told and not stopped"
-    assert not first.failed and not locked()
-    rollout()
+    with aftermath.of("switch-two"):
+        with Aside(*declared(settings={"SIM_READY_AFTER": "25"})) as first:
+            wait_for("the first rollout holds the host", lambda: on_its_way("SIM_READY_AFTER=25"), 90, pause=0.5)
+            output = refused("rollout", "--limit", "text-1", *declared(settings={"SIM_NOTE": "2"}))
+            told = fatal(output, "text-1")
+            assert "held by ops from" in told and " since " in told and "azure_ai_break_lock" in told
+            looked = rollout("--check", *declared(settings={"SIM_NOTE": "2"}))
+            assert "held by ops from" in looked, "who only looks is told and not stopped"
+        assert not first.failed and not locked()
+        rollout()
 
 
 def test_a_host_that_restarts_in_the_middle_is_finished_by_the_next_run(ready: str) -> None:
-    with Aside(*declared(settings={"SIM_READY_AFTER": "40"})) as broken:
-        wait_for("the container is on its way", lambda: on_its_way("SIM_READY_AFTER=40"), 90, pause=1)
-        docker("stop", "--time", "10", HOST, timeout=120)
-        # Up again only when the run has given up: a host that is back sooner is rolled back by the run itself.
-        output = broken.end()
-        docker("start", HOST, timeout=120)
-    assert broken.failed and "text-1" in output
-    wait_for("text-1 answers", lambda: run(["docker", "exec", HOST, "docker", "ps"], check=False).returncode == 0, 120, pause=1)
-    wait_for("sshd answers", lambda: bool(inside(HOST, "ss", "-Hltn", "sport = :22")), 60, pause=1)
-    healed = rollout()
-    assert road.changes(healed)["text-1"] > 0 and not locked(), "the lock of the run that died is taken over"
-    assert set(road.changes(rollout()).values()) == {0}
-    assert all(each["State"]["Running"] for each in road.containers("text-1"))
-    use_and_compare()
+    with aftermath.of("switch-restart"):
+        # The other host takes part: it goes on, and in the end the run tells who was lost.
+        with both({}, {"settings": {"SIM_READY_AFTER": "40"}}) as slow, Aside(roll=road.rollout, environment=slow) as broken:
+            wait_for("the container is on its way", lambda: on_its_way("SIM_READY_AFTER=40"), 90, pause=1)
+            docker("stop", "--time", "10", HOST, timeout=120)
+            # Up again only when the run has given up: a host that is back sooner is rolled back by the run itself.
+            output = broken.end()
+            docker("start", HOST, timeout=120)
+        assert broken.failed and "UNREACHABLE" in fatal(output, "text-1")
+        assert "text-1 failed or went out of reach; mend the cause and run it again, hosts that are done have nothing to do then" in output
+        wait_for("text-1 answers", lambda: run(["docker", "exec", HOST, "docker", "ps"], check=False).returncode == 0, 120, pause=1)
+        wait_for("sshd answers", lambda: bool(inside(HOST, "ss", "-Hltn", "sport = :22")), 60, pause=1)
+        healed = rollout()
+        assert road.changes(healed)["text-1"] > 0 and not locked(), "the lock of the run that died is taken over"
+        assert all(each["State"]["Running"] for each in road.containers("text-1"))
 
 
 @pytest.fixture
@@ -247,38 +244,42 @@ def gone(ready: str) -> t.Iterator[dict[str, str]]:
 
 
 def test_the_gate_stops_and_lets_on_as_it_is_told(gone: dict[str, str]) -> None:
-    output = refused("rollout", "-e", "rollout_batch=2", environment=gone)
-    assert "the rollout stops here: gone-1 failed or went out of reach" in output and "not begun: speech-1" in output
-    assert road.changes(output).get("text-1") == 0 and "speech-1 " not in output.rpartition("PLAY RECAP")[2]
-    output = refused("rollout", "-e", "rollout_batch=2", "-e", "rollout_max_failed=1", environment=gone)
-    assert "the rollout stops here" not in output and {"text-1", "speech-1"} <= set(road.changes(output))
+    with aftermath.of("switch-gate"):
+        output = refused("rollout", "-e", "rollout_batch=2", environment=gone)
+        assert "the rollout stops here: gone-1 failed or went out of reach" in output and "not begun: speech-1" in output
+        assert road.changes(output).get("text-1") == 0 and "speech-1 " not in output.rpartition("PLAY RECAP")[2]
+        output = refused("rollout", "-e", "rollout_batch=2", "-e", "rollout_max_failed=1", environment=gone)
+        assert "gone-1 failed or went out of reach; mend the cause and run it again" in output
+        assert "the rollout stops here" not in output and {"text-1", "speech-1"} <= set(road.changes(output))
 
 
 def test_a_taken_port_is_told_before_anything_stops(ready: str) -> None:
     before = started(), found()["State"]["StartedAt"]
-    program = "import socket,time; s=socket.create_server(('0.0.0.0', 5903)); time.sleep(60)"
-    for host in (HOST, SPEECH):
-        docker("exec", "--detach", host, "python3", "-c", program)
-        wait_for("the port is taken", lambda host=host: bool(inside(host, "ss", "-Hltn", "sport = :5903")), 10)
-    with both({"port": 5903}, {"port": 5903}) as taken:
-        output = refused("rollout", environment=taken)
-    for name, container in (("text-1", "sentiment"), ("speech-1", "stt-en")):
-        assert f"{name}: container {container}: port 5903 is taken by another program" in output
-    assert (started(), found()["State"]["StartedAt"]) == before
+    with aftermath.of("switch-port"):
+        program = "import socket,time; s=socket.create_server(('0.0.0.0', 5903)); time.sleep(60)"
+        for host in (HOST, SPEECH):
+            docker("exec", "--detach", host, "python3", "-c", program)
+            wait_for("the port is taken", lambda host=host: bool(inside(host, "ss", "-Hltn", "sport = :5903")), 10)
+        with both({"port": 5903}, {"port": 5903}) as taken:
+            output = refused("rollout", environment=taken)
+        for name, container in (("text-1", "sentiment"), ("speech-1", "stt-en")):
+            told = fatal(output, name)
+            assert f"{name}: container {container}: port 5903 is taken by another program; give it another port or stop that" in told
+        assert (started(), found()["State"]["StartedAt"]) == before
 
 
 def test_a_foreign_output_folder_is_handed_back_and_a_read_only_one_fails_in_words(ready: str) -> None:
-    inside(HOST, "chown", "-R", "root:root", f"{FOLDER}/output")
-    rollout(*declared(settings={"SIM_NOTE": "foreign"}))
-    assert inside(HOST, "stat", "-c", "%u", f"{FOLDER}/output", f"{FOLDER}/output/sentiment").split() == ["65532", "65532"]
-    inside(HOST, "sh", "-c", f"mount --bind {FOLDER}/output {FOLDER}/output && mount -o remount,bind,ro {FOLDER}/output")
-    try:
-        output = refused("rollout", "-e", "rollout_batch=1", *declared({"containers_ready_seconds": 6}, settings={"SIM_NOTE": "read-only"}))
-    finally:
-        docker("exec", HOST, "docker", "stop", "sentiment")
-        inside(HOST, "umount", f"{FOLDER}/output")
-    assert "text-1: container sentiment" in output and "run it again" in output
-    assert begun(output) == {"text-1"}, "the next batch waits"
-    assert road.changes(rollout())["text-1"] > 0
-    assert set(road.changes(rollout()).values()) == {0}
-    use_and_compare()
+    with aftermath.of("switch-output"):
+        inside(HOST, "chown", "-R", "root:root", f"{FOLDER}/output")
+        rollout(*declared(settings={"SIM_NOTE": "foreign"}))
+        assert inside(HOST, "stat", "-c", "%u", f"{FOLDER}/output", f"{FOLDER}/output/sentiment").split() == ["65532", "65532"]
+        inside(HOST, "sh", "-c", f"mount --bind {FOLDER}/output {FOLDER}/output && mount -o remount,bind,ro {FOLDER}/output")
+        try:
+            output = refused("rollout", "-e", "rollout_batch=1", *declared({"containers_ready_seconds": 6}, settings={"SIM_NOTE": "read-only"}))
+        finally:
+            docker("exec", HOST, "docker", "stop", "sentiment")
+            inside(HOST, "umount", f"{FOLDER}/output")
+        told = fatal(output, "text-1")
+        assert "text-1: container sentiment: " in told and "is not writable" in told and "run it again" in told
+        assert begun(output) == {"text-1"}, "the next batch waits"
+        assert road.changes(rollout())["text-1"] > 0
