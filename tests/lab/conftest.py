@@ -16,6 +16,7 @@ from tests.lab import lab, road
 ORDER = (
     "refusals",
     "road",
+    "packages",
     "exchange",
     "carry",
     "unproven",

@@ -248,3 +248,9 @@ def test_links_between_pages_lead_somewhere() -> None:
     pages = [name for name in files() if name.endswith(".md") and name not in NOT_CODE]
     dead = [f"{name}: {target}" for name in pages for target in link.findall(text(name)) if not ((ROOT / name).parent / target).exists()]
     assert dead == []
+
+
+def test_every_file_of_the_lab_has_its_place() -> None:
+    """One that is not in the list runs behind the end of the site."""
+    listed = re.findall(r'^    "([a-z_]+)",$', (ROOT / "tests/lab/conftest.py").read_text(), re.M)
+    assert sorted(listed) == sorted(Path(name).stem[5:] for name in files() if re.fullmatch(r"tests/lab/test_\w+\.py", name))
