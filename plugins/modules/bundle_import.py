@@ -58,31 +58,6 @@ options:
   signing_key:
     description: Private key of the site (or, with an agent, public key) that signs what it sends out.
     type: path
-  wants:
-    description: What the site needs. Nothing else leaves the site with it.
-    type: dict
-    suboptions:
-      containers:
-        description: "The site's containers, each with C(service), C(tag), C(resource) and C(options)."
-        type: list
-        elements: dict
-        default: []
-      os:
-        description: Releases of its hosts, for example V(debian-12).
-        type: list
-        elements: str
-        default: []
-      control:
-        description: "The control node, with C(os), C(python) and C(arch)."
-        type: dict
-        default: {}
-      packages:
-        description:
-          - Paths of what was noted of each host's packages, as C(package_info) returns it. Where one is not there, nothing is told of any, and
-            the packages of the next bundle are complete.
-        type: list
-        elements: path
-        default: []
   progress_file:
     description: File that the progress is written to, for the callback C(airgap.azure_ai.progress).
     type: path
@@ -91,6 +66,7 @@ requirements:
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
   - airgap.azure_ai._signers.bundle
+  - airgap.azure_ai._wants
 attributes:
   check_mode:
     support: full
@@ -222,10 +198,10 @@ def _ask(params, store, missing):
     """Write what is missing, and holdings that do not claim to have it."""
     documents = [("missing.json", missing)]
     if store.holdings()["site"] is not None:
-        documents.append(("holdings.json", outbox.holdings(store.note_lacking(bad=missing["blobs"]))))
+        documents.append((outbox.HOLDINGS, outbox.holdings(store.note_lacking(bad=missing["blobs"]))))
     for name, document in documents:
-        if outbox.reason(params["outbox"], name, document, "azure-ai-holdings", params["signing_key"]):
-            outbox.write(params["outbox"], name, document, "azure-ai-holdings", params["signing_key"])
+        if outbox.reason(params["outbox"], name, document, outbox.HOLDINGS_NAMESPACE, params["signing_key"]):
+            outbox.write(params["outbox"], name, document, outbox.HOLDINGS_NAMESPACE, params["signing_key"])
 
 
 def _present(store, held, parcel, check_mode):
@@ -238,9 +214,9 @@ def _present(store, held, parcel, check_mode):
 
 def _send(params, holdings, wants, check_mode):
     """Names of the documents in the outbox that were not as they should be."""
-    documents = [("holdings.json", holdings, "azure-ai-holdings")]
+    documents = [(outbox.HOLDINGS, holdings, outbox.HOLDINGS_NAMESPACE)]
     if wants is not None:
-        documents.append(("wants.json", wants, "azure-ai-wants"))
+        documents.append((outbox.WANTS, wants, outbox.WANTS_NAMESPACE))
     written = []
     for document in documents:
         if outbox.reason(params["outbox"], *document, params["signing_key"]):

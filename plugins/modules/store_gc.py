@@ -181,8 +181,8 @@ def _tell(params, store, found, bad, check_mode):
         after = {**found.holdings, "lacking": lacking, "counter": found.holdings["counter"] + bool(news or found.lines)}
     else:
         after = store.note_lacking(good, bad)
-    document = ("holdings.json", outbox.holdings(after), "azure-ai-holdings")
-    written = ["holdings.json"] if params["outbox"] and outbox.reason(params["outbox"], *document, params["signing_key"]) else []
+    document = (outbox.HOLDINGS, outbox.holdings(after), outbox.HOLDINGS_NAMESPACE)
+    written = [outbox.HOLDINGS] if params["outbox"] and outbox.reason(params["outbox"], *document, params["signing_key"]) else []
     if written and not check_mode:
         outbox.write(params["outbox"], *document, params["signing_key"])
     return len(lacking) if news else None, written

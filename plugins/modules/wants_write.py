@@ -30,36 +30,11 @@ options:
     description: Private key of the site.
     type: path
     required: true
-  wants:
-    description: What the site needs. Nothing else leaves the site with it.
-    type: dict
-    required: true
-    suboptions:
-      containers:
-        description: "The site's containers, each with C(service), C(tag), C(resource) and C(options)."
-        type: list
-        elements: dict
-        default: []
-      os:
-        description: Releases of its hosts, for example V(debian-12).
-        type: list
-        elements: str
-        default: []
-      control:
-        description: "The control node, with C(os), C(python) and C(arch)."
-        type: dict
-        default: {}
-      packages:
-        description:
-          - Paths of what was noted of each host's packages, as C(package_info) returns it. Where one is not there, nothing is told of any, and
-            the packages of the next bundle are complete.
-        type: list
-        elements: path
-        default: []
 requirements:
   - ssh-keygen
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
+  - airgap.azure_ai._wants.required
 attributes:
   check_mode:
     support: full
@@ -109,17 +84,14 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import outbox, states
 
-NAME = "wants.json"
-NAMESPACE = "azure-ai-wants"
-
 
 def run(params, check_mode):
     """Compose, compare, write; return the module's result."""
     document = outbox.wants(params["site"], states.told(params["wants"]))
-    reason = outbox.reason(params["outbox"], NAME, document, NAMESPACE, params["signing_key"])
+    reason = outbox.reason(params["outbox"], outbox.WANTS, document, outbox.WANTS_NAMESPACE, params["signing_key"])
     if reason and not check_mode:
-        outbox.write(params["outbox"], NAME, document, NAMESPACE, params["signing_key"])
-    path, systems = os.path.join(params["outbox"], NAME), [entry["os"] for entry in document.get("packages", [])]
+        outbox.write(params["outbox"], outbox.WANTS, document, outbox.WANTS_NAMESPACE, params["signing_key"])
+    path, systems = os.path.join(params["outbox"], outbox.WANTS), [entry["os"] for entry in document.get("packages", [])]
     about = f"bundles bring what the hosts of {', '.join(systems)} lack" if systems else "nothing is told of hosts' packages, so bundles bring all"
     verb = "would write" if check_mode else "wrote"
     done = f"{verb} {path}: {reason}" if reason else f"{path} is as it should be"

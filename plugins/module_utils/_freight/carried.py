@@ -17,10 +17,9 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import is_dns_label
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, fingerprint, signed_by, verify_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, shape, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, outbox, shape, verify
 
 FORMAT = 1
-NAMESPACE = "azure-ai-holdings"  # of missing lists too
 MAX_DOCUMENT = 16 * 1024 * 1024
 MAX_DEPTH = 4  # folders below the one that was named
 MAX_FOUND = 5000
@@ -74,7 +73,7 @@ def document(path: str, kind: str, trust: Trust) -> tuple[Record, bytes]:
     """
     what = f"{kind} {path}"
     data = read_regular(path, MAX_DOCUMENT)
-    signer = verify_bytes(data, path + SUFFIX, NAMESPACE, trust, what, role="site")
+    signer = verify_bytes(data, path + SUFFIX, outbox.HOLDINGS_NAMESPACE, trust, what, role="site")
     value = parse(data, what, MAX_DOCUMENT)
     if isinstance(value, dict) and isinstance(value.get("format"), int) and value["format"] > FORMAT:
         raise InputError(what, f"has format {value['format']}, this collection reads {FORMAT}", "update the collection on the builder")

@@ -24,6 +24,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import re
 FORMAT = 1  # of both documents
 WITH_PACKAGES = 2  # of wants that tell what hosts have installed, which readers of format 1 do not know
 MAX_DOCUMENT = 16 * 1024 * 1024
+WANTS, WANTS_NAMESPACE = "wants.json", "azure-ai-wants"
+HOLDINGS, HOLDINGS_NAMESPACE = "holdings.json", "azure-ai-holdings"  # the namespace is that of missing lists too
 
 Record = dict[str, t.Any]
 WANTS_OPTIONS: dict[str, t.Any] = {  # of modules that write wants
@@ -143,7 +145,7 @@ def read_wants(path: str, trust: Trust) -> tuple[Record, str]:
     """
     what = f"wants {path}"
     data = read_regular(path, MAX_DOCUMENT)
-    signer = verify_bytes(data, path + SUFFIX, "azure-ai-wants", trust, what, role="site")
+    signer = verify_bytes(data, path + SUFFIX, WANTS_NAMESPACE, trust, what, role="site")
     document = parse(data, what, MAX_DOCUMENT)
     if isinstance(document, dict) and isinstance(document.get("format"), int) and document["format"] > WITH_PACKAGES:
         raise InputError(what, f"has format {document['format']}, this collection reads {WITH_PACKAGES} and earlier", "update the collection on the builder")
