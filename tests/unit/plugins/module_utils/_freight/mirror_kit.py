@@ -43,6 +43,7 @@ class Mirror:
         self.home.mkdir(parents=True, mode=0o700)
         self._gpg("--quick-gen-key", "--passphrase", "", "mirror@example.org", "rsa2048", "sign", "never")
         self._gpg("--export", "--output", str(folder / "keyring.gpg"))
+        self._end_agent()
 
     def publish(self, main: t.Mapping[str, str | dict[str, str]], version: str = "1", weight: int = 0) -> None:
         """Publish packages (name to what it depends on, or to fields) in the suite and nothing in its security suite.
@@ -61,6 +62,7 @@ class Mirror:
             stanzas.append(f"{control}Filename: pool/{path.name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\nDescription: x\n")
         self._suite("debian", "bookworm", "\n".join(stanzas))
         self._suite("debian-security", "bookworm-security", "")
+        self._end_agent()
 
     def _suite(self, archive_name: str, suite: str, packages: str) -> None:
         folder = self.folder / archive_name / "dists" / suite
@@ -75,3 +77,7 @@ class Mirror:
 
     def _gpg(self, *arguments: str) -> None:
         subprocess.run(["gpg", "--batch", "--yes", "--quiet", "--homedir", str(self.home), *arguments], check=True, capture_output=True)
+
+    def _end_agent(self) -> None:
+        """gpg starts one that outlives it and the tests."""
+        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=True, capture_output=True)
