@@ -10,7 +10,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The option C(wants); ``required`` is for modules that do nothing else."""
+    """The option C(wants); a module that does nothing else marks it required."""
 
     DOCUMENTATION = r"""
 options:
@@ -40,5 +40,3 @@ options:
         elements: path
         default: []
 """
-
-    REQUIRED = DOCUMENTATION + "    required: true\n"

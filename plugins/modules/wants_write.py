@@ -30,11 +30,13 @@ options:
     description: Private key of the site.
     type: path
     required: true
+  wants:
+    required: true
 requirements:
   - ssh-keygen
 extends_documentation_fragment:
   - airgap.azure_ai._attributes
-  - airgap.azure_ai._wants.required
+  - airgap.azure_ai._wants
 attributes:
   check_mode:
     support: full
