@@ -169,10 +169,13 @@ heads:
   sample: {"looks": {"seq": 560, "hash": "9f2c…"}, "readings": {"seq": 61, "hash": "07ab…"}}
 """
 
+import collections
+import contextlib
+
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, host, intake, months, schema, spool
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import abreast, answer, client, host, intake, months, schema, spool
 
 
 def argument_spec() -> dict:
@@ -200,8 +203,9 @@ def harvest(params: dict, keep: bool) -> dict:
     endpoints = _endpoints(params, asked)
     context = client.context_of(params, endpoints)
     taken = intake.Intake(params["url"], params["site"], params["harvest"], keep)
-    for index, answers in client.stream(endpoints, asked, limits, params["concurrency"], context):
-        taken.add(endpoints[index], answers)
+    with contextlib.closing(abreast.stream(endpoints, asked, limits, params["concurrency"], context)) as answered:
+        for index, answers in answered:
+            taken.add(endpoints[index], answers)
     return taken.finish(params["closed"])
 
 
@@ -215,10 +219,14 @@ def _endpoints(params: dict, asked: list) -> list:
         source = item["source"] or f"host:{item['host']}/{item['container']}"
         closed = notes[item["host"]].get(item["container"])
         ready.append(host.without_closed({**item, "source": source, "name": f"{item['host']}/{item['container']}", "closed": closed}, asked))
-    names = [endpoint["name"] for endpoint in ready]
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})[0]
+    counts = collections.Counter(endpoint["name"] for endpoint in ready)
+    if len(counts) != len(ready):
+        twice = min(name for name, count in counts.items() if count > 1)
         raise InputError(f"endpoint {twice}", "twice in the list", "host and container tell answers apart")
+    for endpoint in ready:
+        bad = [key for key in ("name", "url", *answer.ATTRIBUTES) if not (endpoint.get(key) is None or spool.is_line(endpoint[key]))]
+        if bad:
+            raise InputError(f"endpoint {one_line(endpoint['name'])}", f"its {bad[0]} is not one line of printable text")
     return ready
 
 

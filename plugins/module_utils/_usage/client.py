@@ -47,6 +47,9 @@ class Answers(t.NamedTuple):
     failures: list[dict[str, t.Any]]
 
 
+Ask = t.Callable[[int], Answers]
+
+
 def ask_all(
     endpoints: t.Sequence[t.Mapping[str, t.Any]],
     months: t.Sequence[str],
@@ -77,6 +80,16 @@ def stream(
 
     :raises InputError: a URL is none; at once, nothing is asked then.
     """
+    return spread(asker(endpoints, months, limits, context), iter(range(len(endpoints))), min(concurrency, len(endpoints)))
+
+
+def asker(
+    endpoints: t.Sequence[t.Mapping[str, t.Any]],
+    months: t.Sequence[str],
+    limits: Limits,
+    context: t.Optional[ssl.SSLContext] = None,
+) -> Ask:
+    """What asks the endpoint of a number; :raises InputError: a URL is none."""
     targets = [Target(endpoint["url"]) for endpoint in endpoints]
     if context is None and any(target.tls for target in targets):
         context = tls_context(None, True)
@@ -86,37 +99,40 @@ def stream(
         tls = context if targets[index].tls else None
         return _Endpoint(endpoints[index], targets[index], limits, tls).ask(months if wanted is None else wanted)
 
-    return _spread(ask, len(endpoints), concurrency)
+    return ask
 
 
-def _spread(ask: t.Callable[[int], Answers], count: int, concurrency: int) -> t.Iterator[tuple[int, Answers]]:
-    """``ask(0)`` to ``ask(count - 1)`` by some threads at once; nobody runs far ahead of who takes the results."""
-    waiting = iter(range(count))
+def spread(ask: Ask, waiting: t.Iterator[int], concurrency: int, ahead: int = 0) -> t.Iterator[tuple[int, Answers]]:
+    """``ask`` each number that waits, some threads at once; nobody runs further ahead of who takes the results than ``ahead``."""
     lock = threading.Lock()
     stopped = threading.Event()
-    results: queue.Queue[tuple[int, t.Union[Answers, BaseException]]] = queue.Queue(maxsize=4 * concurrency)
+    results: queue.Queue[t.Union[tuple[int, Answers], BaseException, None]] = queue.Queue(maxsize=max(ahead, 4 * concurrency, 4))
 
     def work() -> None:
-        while not stopped.is_set():
-            with lock:
-                index = next(waiting, None)
-            if index is None:
-                return
-            try:
+        try:
+            while not stopped.is_set():
+                with lock:
+                    index = next(waiting, None)
+                if index is None:
+                    break
                 results.put((index, ask(index)))
-            except BaseException as exc:
-                results.put((index, exc))
-                return
+            results.put(None)
+        except BaseException as exc:
+            results.put(exc)
 
-    threads = [threading.Thread(target=work, daemon=True) for _index in range(max(1, min(concurrency, count)))]
+    threads = [threading.Thread(target=work, daemon=True) for _index in range(max(1, concurrency))]
     for thread in threads:
         thread.start()
     try:
-        for _count in range(count):
-            index, found = results.get()
+        working = len(threads)
+        while working:
+            found = results.get()
             if isinstance(found, BaseException):
-                raise RuntimeError("a thread died without a result") from found
-            yield index, found
+                raise found
+            if found is None:
+                working -= 1
+            else:
+                yield found
     finally:
         stopped.set()
         with contextlib.suppress(queue.Empty):

@@ -33,16 +33,21 @@ class Intake:
         self._database = schema.Database(url)
         if not keep and not self._database.exists():
             self._database = schema.Database("sqlite://")
-        self._waiting: list[dict[str, t.Any]] = []
-        self._since = 0.0
+        self._memory = ledger.Memory()
+        # By host: when its first answer came, which a second attempt must not alter, endpoints and their answers.
+        self._waiting: dict[str, tuple[str, list[t.Mapping[str, t.Any]], Answers]] = {}
+        self._count, self._since = 0, 0.0
         self._outcomes: list[ledger.Outcome] = []
 
     def add(self, endpoint: t.Mapping[str, t.Any], answers: Answers) -> None:
         """Take what one endpoint answered."""
-        answer = spool.check_answer(whole([endpoint], answers.readings, answers.failures), f"answer of {endpoint['host']}")
-        self._waiting.append(spool.document(self._site, endpoint["host"], self._harvest, answer, calendar.now()))
+        _moment, endpoints, found = self._waiting.setdefault(endpoint["host"], (calendar.now(), [], Answers([], [])))
+        endpoints.append(endpoint)
+        found.readings.extend(answers.readings)
+        found.failures.extend(answers.failures)
+        self._count += 1
         self._since = self._since or time.monotonic()
-        if len(self._waiting) >= BATCH or time.monotonic() - self._since > _HELD:
+        if self._count >= BATCH or time.monotonic() - self._since > _HELD:
             self.flush()
 
     def flush(self) -> None:
@@ -63,7 +68,7 @@ class Intake:
                 if pause is None:
                     raise
                 time.sleep(pause)
-        self._waiting, self._since = [], 0.0
+        self._waiting, self._count, self._since = {}, 0, 0.0
 
     def finish(self, closed: t.Optional[str]) -> dict[str, t.Any]:
         """Append the rest, note closed months in the folder ``closed``; the result of the module."""
@@ -77,9 +82,9 @@ class Intake:
 
     def _append(self) -> ledger.Outcome:
         with self._database.write(self._keep) as connection:
-            appender = ledger.Appender(connection, self._site)
-            for document in self._waiting:
-                appender.add(document)
+            appender = ledger.Appender(connection, self._site, memory=self._memory)
+            for host, (moment, endpoints, found) in self._waiting.items():
+                appender.add(spool.document(self._site, host, self._harvest, whole(endpoints, found.readings, found.failures), moment))
             return appender.finish()
 
 

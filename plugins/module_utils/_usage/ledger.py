@@ -61,10 +61,10 @@ class Chain:
         self._connection, self._name, self._site = connection, table.name, site
         head = connection.execute(_last(table, site)).first()
         self.seq: int = head[0] if head else 0
-        self._hash: str = head[1] if head else GENESIS
+        self.head: str = head[1] if head else GENESIS
         lost = _begun(connection, site).get(table.name)
         if lost and lost["seq"] > self.seq:
-            self.seq, self._hash = lost["seq"], lost["hash"]
+            self.seq, self.head = lost["seq"], lost["hash"]
         self._rows: list[tuple[t.Any, ...]] = []
         self.count = 0
         names = ("site", "seq", *columns[1:], "prev", "hash")
@@ -76,8 +76,8 @@ class Chain:
         """Append a row, its content columns in order without the site; return its seq."""
         self.seq += 1
         content = dumps((self._name, self.seq, self._site, *values))
-        prev, self._hash = self._hash, hashlib.sha256(f"{self._hash}\n{content}".encode()).hexdigest()
-        self._rows.append((self._site, self.seq, *values, prev, self._hash))
+        prev, self.head = self.head, hashlib.sha256(f"{self.head}\n{content}".encode()).hexdigest()
+        self._rows.append((self._site, self.seq, *values, prev, self.head))
         self.count += 1
         return self.seq
 
@@ -88,21 +88,51 @@ class Chain:
             self._rows = []
 
 
+class Memory:
+    """What appends of one site in turn know of rows that are there. It holds while both chains end where the append before ended them."""
+
+    def __init__(self) -> None:
+        self._heads: t.Optional[tuple[str, str]] = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self.looks: dict[str, set[tuple[str, str, str, str]]] = {}  # by harvest
+        self.last: dict[str, tuple[t.Any, ...]] = {}  # value by series
+        self.series: dict[tuple[str, str, str, str, str], str] = {}
+
+    def begin(self, heads: tuple[str, str]) -> None:
+        """Forget what somebody else may have added to, or what was never committed: an append that does not come to ``end`` leaves nothing known."""
+        if heads != self._heads:
+            self._clear()
+        self._heads = None
+
+    def end(self, heads: tuple[str, str]) -> None:
+        """What is known now holds for these heads."""
+        self._heads = heads
+
+
 class Appender:
     """Appends the documents of one site. Use: ``add`` each document, ``expect`` what should have come, then ``finish``.
 
     :param evidence: what was seen of record files: (harvest, host, container) to one of EVIDENCE
+    :param memory: what the appends before this one know
     """
 
-    def __init__(self, connection: t.Any, site: str, evidence: t.Optional[t.Mapping[tuple[str, str, str], str]] = None) -> None:
+    def __init__(
+        self,
+        connection: t.Any,
+        site: str,
+        evidence: t.Optional[t.Mapping[tuple[str, str, str], str]] = None,
+        memory: t.Optional[Memory] = None,
+    ) -> None:
         found = tables()
         self._connection, self._site = connection, site
         self._looks = Chain(connection, found.looks, LOOKS, site)
         self._readings = Chain(connection, found.readings, READINGS, site)
         self._evidence = evidence or {}
-        self._known: dict[str, set[tuple[str, str, str, str]]] = {}
-        self._last: dict[str, tuple[t.Any, ...]] = {}
-        self._series: dict[tuple[str, str, str, str, str], str] = {}
+        self._memory = memory or Memory()
+        self._memory.begin((self._looks.head, self._readings.head))
+        self._known, self._last, self._series = self._memory.looks, self._memory.last, self._memory.series
         self._failures: dict[tuple[str, str, str, str], list[str]] = {}
         self._answers: dict[tuple[str, str], list[int]] = {}
         self._seen = 0
@@ -146,6 +176,7 @@ class Appender:
         if self._looks.count and current(self._connection, self._site) is None:
             open_ledger(self._connection, self._site, "first append")
         stamp(self._connection, self._site)
+        self._memory.end((self._looks.head, self._readings.head))
         failures = [
             {"host": host, "container": container, "kind": kind, "reason": reason, "scopes": sorted(scopes)}
             for (host, container, kind, reason), scopes in sorted(self._failures.items())

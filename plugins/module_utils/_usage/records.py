@@ -139,12 +139,14 @@ def _load(body: bytes) -> t.Any:
     if _depth(text) > MAX_DEPTH:
         raise BadAnswer(f"nested deeper than {MAX_DEPTH} levels")
     try:
-        return json.loads(text, parse_float=_decimal, parse_int=_decimal, parse_constant=_no_constant, object_pairs_hook=_object)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError, InvalidOperation) as exc:
         raise BadAnswer(f"not valid JSON ({exc})") from exc
 
 
 def _depth(text: str) -> int:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return 0  # not deeper than that, whatever stands in strings
     depth = deepest = 0
     for match in _BRACKETS.finditer(_STRINGS.sub("", text)):
         depth += 1 if match.group() in "[{" else -1
@@ -167,6 +169,9 @@ def _object(pairs: list[tuple[str, t.Any]]) -> dict[str, t.Any]:
     if len(result) != len(pairs):
         raise ValueError("a key twice in one object")
     return result
+
+
+_DECODER = json.JSONDecoder(parse_float=_decimal, parse_int=_decimal, parse_constant=_no_constant, object_pairs_hook=_object)
 
 
 def _meter(item: t.Any) -> tuple[dict[str, t.Any], dict[str, t.Any]]:

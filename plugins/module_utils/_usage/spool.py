@@ -91,7 +91,7 @@ class Plan(t.NamedTuple):
     def of(cls, args: t.Mapping[str, t.Any]) -> Plan:
         """Read the options of ``usage_spool``, ``host`` included; :raises InputError: one is missing or wrong."""
         for name in ("spool", "site", "host", "harvest"):
-            if not _is_line(args.get(name)) or not args[name]:
+            if not is_line(args.get(name)) or not args[name]:
                 raise InputError("usage_spool", f"{name} is missing or not a line of text")
         endpoints = endpoints_of(args.get("containers") or []) + _declared(args)
         if not all(_lines(endpoint, ("name", "url")) for endpoint in endpoints):
@@ -244,7 +244,7 @@ def load_document(data: bytes, what: str) -> dict[str, t.Any]:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise InputError(what, f"not a spool document of format {FORMAT}")
     for key in ("site", "host", "harvest", "spooled_at"):
-        if not _is_line(found.get(key)) or not found[key]:
+        if not is_line(found.get(key)) or not found[key]:
             raise InputError(what, f"{key} is not a line of text")
     check_answer(found.get("answer"), what)
     return found
@@ -292,10 +292,11 @@ def _is_meter(meter: t.Any) -> bool:
 
 
 def _lines(value: dict[str, t.Any], keys: t.Sequence[str], optional: bool = False) -> bool:
-    return all(_is_line(value.get(key)) or (optional and value.get(key) is None) for key in keys)
+    return all(is_line(value.get(key)) or (optional and value.get(key) is None) for key in keys)
 
 
-def _is_line(value: t.Any) -> bool:
+def is_line(value: t.Any) -> bool:
+    """Whether it is text that may stand in the ledger as a name or an address."""
     return isinstance(value, str) and len(value) <= 4 * MAX_NAME and value.isprintable()
 
 

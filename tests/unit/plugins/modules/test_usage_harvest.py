@@ -65,6 +65,8 @@ def test_closed_months_are_noted_and_not_asked_again(run: Run, tmp_path: Path) -
         ({"since": "x"}, "not a month"),
         ({"endpoints": [{"host": "h", "container": "c", "url": "http://h"}] * 2}, "h/c: twice"),
         ({"endpoints": [{"host": "h", "container": "c", "url": "ftp://h"}]}, "not of the form"),
+        ({"endpoints": [{"host": "h", "container": "c", "url": "http://h", "service": "two\nlines"}]}, "h/c: its service is not one line"),
+        ({"endpoints": [{"host": "h\t", "container": "c", "url": "http://h"}]}, "its name is not one line"),
     ],
 )
 def test_wrong_options_are_named(run: Run, tmp_path: Path, more: dict[str, t.Any], words: str) -> None:

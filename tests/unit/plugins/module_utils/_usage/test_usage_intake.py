@@ -144,6 +144,41 @@ def test_many_endpoints_go_in_some_at_a_time(path: str, monkeypatch: pytest.Monk
     assert verified(path) == []
 
 
+def test_batches_remember_what_is_there_while_nobody_else_appends(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = intake.Intake(path, "plant-7", "x", True)
+    answers = client.Answers([_reading(5)], [])
+    made.add(endpoint("http://h"), answers)
+    made.flush()
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.Memory, "_clear", lambda _self: pytest.fail("read again though nobody else had appended"))
+        made.add(endpoint("http://h"), answers)
+        made.flush()
+    append(schema.Database(path), document("y", {"all": {"M": 9}}, name="stt", source="s-stt", service="", resource="", release=""))
+    made.add(endpoint("http://h"), answers)
+    made.add(endpoint("http://h", "other"), client.Answers([{**_reading(5), "name": "h1/other"}], []))
+    done = made.finish(None)
+    # Its own look of stt was there, before the other's append and after it.
+    assert (done["looks"], done["new"]) == (2, 2)
+    assert verified(path) == []
+
+
+def test_what_was_rolled_back_is_not_remembered(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = intake.Intake(path, "plant-7", "x", True)
+    made.add(endpoint("http://h"), client.Answers([_reading(5)], []))
+    made.flush()
+    for name in ("a", "b"):
+        made.add(endpoint("http://h", name), client.Answers([{**_reading(5), "name": f"h1/{name}"}], []))
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "stamp", lambda *_given: (_ for _ in ()).throw(RemoteError("ledger", "gone")))
+            with pytest.raises(RemoteError):
+                made.flush()
+    assert (made.finish(None)["looks"], len(rows(schema.Database(path), "readings", "seq"))) == (3, 3)
+
+
+def _reading(quantity: int) -> dict[str, t.Any]:
+    return document("x", {"all": {"M": quantity}}, name="h1/stt", source="s-stt")["answer"]["readings"][0]
+
+
 def rows_of_appends(path: str) -> list[t.Any]:
     with schema.Database(path).read() as connection:
         return list(connection.exec_driver_sql("SELECT number FROM appends"))
