@@ -156,9 +156,9 @@ SHOWN = 20  # foreign files named in the lines
 def run(params, check_mode):
     """Look at the media, take what is new; return the module's result."""
     trust = Trust(params["allowed_signers"], params["revoked_keys"], received.earliest(params["store"]), params["signatures_required"])
-    told = Told("collect", params["progress_file"])
-    found = gather(params["paths"], Target(params["dest"], params["site"], params["sequence_from"], trust, check_mode, params["store"]), told)
-    told.finish()
+    target = Target(params["dest"], params["site"], params["sequence_from"], trust, check_mode, params["store"])
+    with Told("collect", params["progress_file"]) as told:
+        found = gather(params["paths"], target, told)
     remake = [f"{name}: have part {parts.numbers(numbers)} made again: {found.advice[name]}" for name, numbers in sorted(found.remake.items())]
     states = [report["line"] for report in found.reports]
     return {

@@ -162,9 +162,8 @@ def run(params, check_mode):
     reasons = {number: split.reason(number, full=bool(params["only"])) for number in chosen}
     wanted = [number for number in chosen if reasons[number]]
     if wanted and not check_mode:
-        told = Told(f"split {parts.name(split.listed)}", params["progress_file"])
-        split.make(wanted, told)
-        told.finish()
+        with Told(f"split {parts.name(split.listed)}", params["progress_file"]) as told:
+            split.make(wanted, told)
     return _result(split, wanted, reasons, check_mode)
 
 

@@ -202,10 +202,9 @@ class Kit:
                 wheels.gather(self.store, self.params["wheel_folder"], lacking)
             else:
                 self._room("wheels", lacking)
-                with self.store.working(f"wheels-{self.target.python}") as folder:
-                    progress = Progress("wheels of the control kit", sum(entry["size"] for entry in lacking), self.params["progress_file"])
+                progress = Progress("wheels of the control kit", sum(entry["size"] for entry in lacking), self.params["progress_file"])
+                with self.store.working(f"wheels-{self.target.python}") as folder, progress:
                     wheels.fetch(self.store, folder, lacking, self.target.python, self.target.arch, self.params["timeout"], progress.advance)
-                    progress.finish()
         return [_entry("wheel", entry) for entry in entries]
 
     def _packages(self):

@@ -234,7 +234,7 @@ class LicenseDownload:
         way = f"encrypted again from the vault of {source[0]}" if source else "downloaded" if self.licensed else "bound"
         if check_mode:
             return {"changed": True, "reason": reason, "msg": f"{self.what}: would be {way}: {reason}"}
-        with self.store.create().working("download"), self.licenses.room(files, self.licensed):
+        with self.store.create().working("download"), self.licenses.room(files, self.licensed), self.told:
             release = self._encrypted_again(*source) if source else self._downloaded() if self.licensed else self._without_license()
         return {"changed": True, "reason": reason, "msg": f"{self.what}: {way}{self._until(release)}: {reason}", "release": release.dump()}
 
@@ -255,7 +255,8 @@ class LicenseDownload:
         reason = f"{differs}, on which the license does not depend" if differs else "its declared files have changed"
         release = Release.load({**declared.dump(), **self._bound(), "files": files, "made": self._now()})
         if not check_mode:
-            release = self.licenses.bind(declared, {**self._bound(), "files": files, "made": self._now()}, self._files())
+            with self.told:
+                release = self.licenses.bind(declared, {**self._bound(), "files": files, "made": self._now()}, self._files())
         verb = "would be bound" if check_mode else "bound"
         return {"changed": True, "reason": reason, "msg": f"{self.what}: {verb} anew, nothing downloaded: {reason}", "release": release.dump()}
 
@@ -332,9 +333,7 @@ class LicenseDownload:
         outcome = Download(engine, recipe, self.what, secrets, self.told).run(steps, self._take, self.licenses.fits)
         bound = {**self._bound(), "settings": outcome.settings, "license_file": outcome.license_file, "downloaded": self._now()}
         bound["expires"] = online.expiry(bound["downloaded"], self.params["lifetime_days"])
-        release = self.licenses.keep(bound, self._encrypted(outcome.license), outcome.files, self._files())
-        self.told.finish()
-        return release
+        return self.licenses.keep(bound, self._encrypted(outcome.license), outcome.files, self._files())
 
     def _take(self, path: str, stream: t.BinaryIO, size: int) -> str:
         return str(self.store.put_stream(stream, size=size, advance=self.told.advance, what=path)[0])

@@ -225,13 +225,12 @@ def bring(store, apt, wanted, own, lacking, besides, progress_file):
             package = paths[entry["digest"]]
             store.put_file(package.path, Digest.parse(entry["digest"]), entry["size"], what=f"own package {package.path}")
     if fetched or besides:
-        progress = Progress(f"packages of {wanted.system}", _bytes(fetched + besides), progress_file)
-        if fetched:
-            apt.download(progress.advance)
-        if besides:
-            apt.download_exactly(besides, progress.advance)
-        packages.adopt(store, apt, fetched + besides)
-        progress.finish()
+        with Progress(f"packages of {wanted.system}", _bytes(fetched + besides), progress_file) as progress:
+            if fetched:
+                apt.download(progress.advance)
+            if besides:
+                apt.download_exactly(besides, progress.advance)
+            packages.adopt(store, apt, fetched + besides)
 
 
 def run(params, check_mode):

@@ -78,9 +78,8 @@ def run(params: dict, check_mode: bool) -> dict:
     have, want = pushing.held(params["folder"]), pushing.wanted(images)
     why = pushing.reason(have, want)
     if why and not check_mode:
-        progress = Progress("registry", pushing.size(images), params["progress_file"])
-        pushing.fill(params["program"], params["folder"], store, images, progress.advance)
-        progress.finish()
+        with Progress("registry", pushing.size(images), params["progress_file"]) as progress:
+            pushing.fill(params["program"], params["folder"], store, images, progress.advance)
     diff = {side: "".join(f"{' '.join(item)}\n" for item in items) for side, items in (("before", have), ("after", want))}
     return {"changed": why is not None, "images": len(want), "msg": why or "it holds what the store holds", "diff": diff}
 

@@ -82,8 +82,11 @@ class Told:
         if self._part is not None:
             self._part.advance(size)
 
-    def finish(self) -> None:
-        """Write that the last part is done."""
+    def __enter__(self) -> Told:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        """Tell that the last part has ended, however it did, or it would be shown as running for ever."""
         if self._part is not None:
             self._part.finish()
 

@@ -25,7 +25,8 @@ def test_check_do_do(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     freight_kit.add_image(store)
     filled = []
 
-    def fill(program: str, folder: str, _store: Store, images: list[dict[str, t.Any]], _advance: t.Callable[[int], object]) -> None:
+    def fill(program: str, folder: str, _store: Store, images: list[dict[str, t.Any]], advance: t.Callable[[int], object]) -> None:
+        advance(7)
         filled.append(program)
         (Path(folder) / pushing.FILLED).write_text(json.dumps(pushing.wanted(images)))
 
