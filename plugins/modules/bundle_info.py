@@ -43,6 +43,8 @@ options:
       - Folder to lay a valid bundle out in, so that scanners for viruses and for images can read it, by hard links where the file system can.
       - It is an OCI image layout of all images, with manifests in OCI's media types; C(packages/) and C(models/) hold the other files under
         their names. Licenses are ciphertext and left out.
+      - What lies there is replaced only where it is empty or a layout that this module made. A folder with anything else, and one that holds,
+        or lies in, O(path) or O(store), is refused.
     type: path
   store:
     description:
@@ -225,8 +227,9 @@ def _write(params, judged, check_mode):
         raise InputError(f"layout {params['layout']}", "one part is not a whole bundle", "collect all parts first")
     if params["layout"] and not judged.problems:
         wanted = layout.files(judged.manifest, judged.kit)
-        where = layout.sources(wanted, judged.manifest, [folder for folder in (params["path"], params["store"]) if folder], judged.kit)
-        if layout.reason(wanted, where, params["layout"]):
+        folders = [folder for folder in (params["path"], params["store"]) if folder]
+        where = layout.sources(wanted, judged.manifest, folders, judged.kit)
+        if layout.reason(wanted, where, params["layout"], folders):
             written.append(params["layout"])
             if not check_mode:
                 layout.make(wanted, where, params["layout"])

@@ -12,7 +12,7 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import canonical, pretty
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import canonical, parse, pretty
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, read_regular
@@ -20,6 +20,9 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import me
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT
 
 ORIGINAL = "airgap.azure_ai.manifest"  # annotation: the digest under which the image is known upstream
+OURS = {"airgap.azure_ai.layout": "1"}  # annotations of index.json: this folder was made by us, and may be replaced by us
+TOP = ("oci-layout", "index.json", "blobs", "packages", "models", "control")
+MAX_INDEX = 16 * 1024 * 1024
 CONFIG = "application/vnd.oci.image.config.v1+json"
 _OCI = "application/vnd.oci.image.layer.v1.tar"
 _LAYERS = {
@@ -46,7 +49,7 @@ def files(manifest: Record, kit: Record | None = None) -> Files:
         for name in [image["config"], *(layer["digest"] for layer in image["layers"])]:
             found[_blob(Digest.parse(name))] = Digest.parse(name)
         entries.append(_entry(image, digest, len(converted) if converted else image["manifest_size"]))
-    found["index.json"] = pretty({"schemaVersion": 2, "mediaType": registry.INDEXES[1], "manifests": entries})
+    found["index.json"] = pretty({"schemaVersion": 2, "mediaType": registry.INDEXES[1], "manifests": entries, "annotations": OURS})
     for package in manifest["packages"]:
         found[f"packages/{package['os']}/{package['filename']}"] = Digest.parse(package["digest"])
     for models in manifest["models"]:
@@ -57,16 +60,17 @@ def files(manifest: Record, kit: Record | None = None) -> Files:
     return found
 
 
-def reason(wanted: Files, sources: t.Mapping[Digest, str], dest: str) -> str | None:
+def reason(wanted: Files, sources: t.Mapping[Digest, str], dest: str, apart: t.Sequence[str] = ()) -> str | None:
     """Why the layout at ``dest`` has to be made, or None.
 
-    :raises InputError: something else lies there.
+    :param apart: folders that it is made of, which it must not touch
+    :raises InputError: something else lies there, or it would be in the way of what it is made of.
     """
+    _check_apart(dest, apart)
+    _check_ours(dest)
     if not os.path.isdir(dest):
         return "it is not there"
     here = {os.path.relpath(os.path.join(folder, name), dest) for folder, _folders, names in os.walk(dest) for name in names}
-    if here and "oci-layout" not in here:
-        raise InputError(dest, "holds other things", "name a folder of its own")
     other = sorted(here ^ set(wanted))
     if other:
         return f"{other[0]} is {'not of it' if other[0] in here else 'missing'}"
@@ -100,10 +104,16 @@ def sources(wanted: Files, manifest: Record, folders: t.Sequence[str], kit: Reco
 
 
 def make(wanted: Files, where: t.Mapping[Digest, str], dest: str) -> None:
-    """Make the layout: hard links where the file system can, else copies. What lies at ``dest`` is replaced when it is whole."""
-    dest = os.path.abspath(dest)
+    """Make the layout: hard links where the file system can, else copies. A layout of ours at ``dest`` is replaced when the new one is whole.
+
+    :raises InputError: something else lies there.
+    """
+    _check_ours(dest)
+    dest = os.path.realpath(dest)
     temporary = os.path.join(os.path.dirname(dest), TEMPORARY_PREFIX + os.path.basename(dest))
-    shutil.rmtree(temporary, ignore_errors=True)
+    before = f"{temporary}.before"
+    for leftover in (temporary, before):
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         for name, value in sorted(wanted.items()):
             path = os.path.join(temporary, name)
@@ -114,10 +124,44 @@ def make(wanted: Files, where: t.Mapping[Digest, str], dest: str) -> None:
             else:
                 _link(where[value], path, value)
         if os.path.isdir(dest):
-            shutil.rmtree(dest)
+            os.rename(dest, before)  # at once: half of it removed, nobody could tell any more that it is ours
         os.rename(temporary, dest)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _check_apart(dest: str, apart: t.Sequence[str]) -> None:
+    """Raise InputError when one of the folders lies in ``dest``, or ``dest`` in one of them."""
+    own = os.path.realpath(dest)
+    for folder in apart:
+        other = os.path.realpath(folder)
+        if os.path.commonpath([own, other]) in (own, other):
+            raise InputError(f"layout {dest}", f"would lie in, or replace, {folder}, which it is made of", "name a folder of its own")
+
+
+def _check_ours(dest: str) -> None:
+    """Raise InputError unless ``dest`` is not there, empty, or a layout that we made: a store and a bundle are OCI layouts as well."""
+    what, advice = f"layout {dest}", "name a folder of its own, or remove that one first"
+    if not os.path.lexists(dest):
+        return
+    if not os.path.isdir(dest):
+        raise InputError(what, "is no folder", advice)
+    names = sorted(os.listdir(dest))
+    other = [name for name in names if name not in TOP]
+    if other:
+        raise InputError(what, f"holds other things: {other[0]}", advice)
+    if names and not _marked(os.path.join(dest, "index.json")):
+        raise InputError(what, "holds something that is no layout of ours: its index.json does not say so", advice)
+
+
+def _marked(path: str) -> bool:
+    try:
+        value = parse(read_regular(path, MAX_INDEX), path, MAX_INDEX)
+    except AirgapError:
+        return False
+    annotations = value.get("annotations") if isinstance(value, dict) else None
+    return isinstance(annotations, dict) and OURS.items() <= annotations.items()
 
 
 def _link(source: str, path: str, digest: Digest) -> None:

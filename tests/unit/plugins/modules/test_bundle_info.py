@@ -79,6 +79,16 @@ def test_a_layout_and_a_page_are_written_once(options: dict, capsys: pytest.Capt
     assert result["written"] == [wanted["page"]] and not (tmp_path / "other").exists() and "1 problem." in (tmp_path / "page.html").read_text()
 
 
+def test_a_layout_replaces_neither_bundle_nor_store(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    store = kit.fill(tmp_path / "site" / "store").path
+    before = kit.blobs(store), kit.blobs(options["path"])
+    for layout in (options["path"], store, str(Path(options["path"]).parent), str(Path(store).parent)):
+        result = kit.run_module(bundle_info, capsys, **options, layout=layout, store=store)
+        assert result["failed"] and "which it is made of" in result["msg"]
+    assert "holds other things" in kit.run_module(bundle_info, capsys, **options, layout=store)["msg"]
+    assert (kit.blobs(store), kit.blobs(options["path"])) == before
+
+
 def test_a_part_is_judged_by_its_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys = kit.make_keys(tmp_path / "keys")
     part = media_kit.parts(media_kit.bundle(tmp_path, keys), tmp_path / "media", keys)[1]

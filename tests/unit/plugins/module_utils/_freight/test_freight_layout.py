@@ -67,19 +67,58 @@ def test_an_image_of_oci_keeps_its_manifest(tmp_path: Path, keys: kit.Keys) -> N
 
 
 def test_what_is_missing_or_more_is_a_reason(bundle: Path, tmp_path: Path) -> None:
-    wanted, where = make(bundle, tmp_path / "scan")
-    (tmp_path / "scan" / "more").write_text("x")
-    assert layout.reason(wanted, where, str(tmp_path / "scan")) == "more is not of it"
-    (tmp_path / "scan" / "more").unlink()
-    (tmp_path / "scan" / "index.json").write_text("{}")
-    assert layout.reason(wanted, where, str(tmp_path / "scan")) == "index.json is not the same"
-    (tmp_path / "scan" / "index.json").unlink()
-    assert layout.reason(wanted, where, str(tmp_path / "scan")) == "index.json is missing"
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "precious").write_text("x")
-    with pytest.raises(InputError, match="holds other things"):
-        layout.reason(wanted, where, str(tmp_path / "home"))
+    scan = tmp_path / "scan"
+    wanted, where = make(bundle, scan)
+    (scan / "blobs" / "more").write_text("x")
+    assert layout.reason(wanted, where, str(scan)) == "blobs/more is not of it"
+    (scan / "blobs" / "more").unlink()
+    index = json.loads((scan / "index.json").read_bytes())
+    (scan / "index.json").write_text(json.dumps({**index, "manifests": []}))
+    assert layout.reason(wanted, where, str(scan)) == "index.json is not the same"
+    layout.make(wanted, where, str(scan))
+    (scan / "oci-layout").unlink()
+    assert layout.reason(wanted, where, str(scan)) == "oci-layout is missing"
+    layout.make(wanted, where, str(scan))
+    assert layout.reason(wanted, where, str(scan)) is None and sorted(os.listdir(tmp_path)) == ["bundles", "scan", "store"], "no leftover"
     assert layout.reason(wanted, where, str(tmp_path / "nothing")) == "it is not there"
+    (tmp_path / "empty").mkdir()
+    layout.make(wanted, where, str(tmp_path / "empty"))
+    assert layout.reason(wanted, where, str(tmp_path / "empty")) is None
+
+
+def test_only_a_layout_of_ours_is_replaced(bundle: Path, store: Store, tmp_path: Path) -> None:
+    """The store, bundles and other tools' layouts have the file oci-layout as well."""
+    wanted, where = make(bundle, tmp_path / "scan")
+    others = {name: tmp_path / name for name in ("home", "foreign", "unmarked", "file", "other-bundle", "other-store")}
+    shutil.copytree(bundle, others["other-bundle"])
+    shutil.copytree(store.path, others["other-store"])
+    for name in ("home", "foreign", "unmarked"):
+        (others[name] / "blobs").mkdir(parents=True)
+    (others["home"] / "precious").write_text("x")
+    for name in ("foreign", "unmarked"):
+        (others[name] / "oci-layout").write_bytes((tmp_path / "scan" / "oci-layout").read_bytes())
+    (others["foreign"] / "index.json").write_text('{"schemaVersion": 2, "manifests": [], "annotations": {"of": "somebody"}}')
+    others["file"].write_text("x")
+    for name, folder in {**others, "bundle": bundle, "store": Path(store.path)}.items():
+        before = sorted(folder.rglob("*"))
+        for attempt in (lambda path: layout.reason(wanted, where, str(path)), lambda path: layout.make(wanted, where, str(path))):
+            with pytest.raises(InputError, match=r"holds other things|no layout of ours|is no folder"):
+                attempt(folder)
+        assert sorted(folder.rglob("*")) == before, name
+
+
+def test_what_it_is_made_of_is_out_of_its_way(bundle: Path, store: Store, tmp_path: Path) -> None:
+    wanted, where = make(bundle, tmp_path / "scan")
+    apart = [str(bundle), store.path]
+    (tmp_path / "link").symlink_to(bundle)
+    linked = tmp_path / "link"
+    for dest in (bundle, bundle / "scan", bundle.parent, linked, linked / "scan", Path(store.path), Path(store.path) / "work" / "x", tmp_path):
+        with pytest.raises(InputError, match="which it is made of; name a folder of its own"):
+            layout.reason(wanted, where, str(dest), apart)
+    assert layout.reason(wanted, where, str(tmp_path / "scan"), apart) is None
+    (tmp_path / "named").symlink_to(tmp_path / "scan")
+    layout.make(wanted, where, str(tmp_path / "named"))
+    assert (tmp_path / "named").is_symlink() and layout.reason(wanted, where, str(tmp_path / "scan"), apart) is None
 
 
 def test_what_a_bundle_leaves_out_comes_from_the_store_or_is_named(bundle: Path, store: Store, tmp_path: Path) -> None:
