@@ -50,7 +50,9 @@ options:
     type: path
     required: true
   store:
-    description: Folder of the store. Blobs that are gone from the bundle's folder are taken from it.
+    description:
+      - Folder of the store. Blobs that are gone from the bundle's folder are taken from it.
+      - A blob that is damaged there as well, mostly because it is the same file, is set aside in its folder C(damaged), so that it is fetched again.
     type: path
   control_kit:
     description:

@@ -22,6 +22,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.part import is_part
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import ASIDE, BLOBS, Store
 
 Record = dict[str, t.Any]
@@ -90,7 +91,7 @@ def newest(store: Store, bundles: str | None, count: int) -> list[Record]:
     for path in paths:
         stem = os.path.basename(path)[:-5] if os.path.basename(path) != "bundle.json" else os.path.basename(os.path.dirname(path))
         match = _BUNDLE.fullmatch(stem)
-        if match:
+        if match and not is_part(os.path.dirname(path)):  # a part is named like a bundle of a site of its own
             found.setdefault(match["site"], []).append((int(match["sequence"]), path))
     return [_manifest(path) for entries in found.values() for _sequence, path in sorted(entries)[-count:]]
 

@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES, parse
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest, digest_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import make_folder, read_regular, remove_leftovers
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
@@ -34,6 +34,7 @@ class Source:
     :param paths: where each carried blob and each file of the control kit is read, by digest
     :param signer: fingerprint of the key that signed it
     :param kit: the control kit that lies in its folder
+    :param store: the builder's; a damaged blob of it is set aside there
     """
 
     manifest: Record
@@ -41,6 +42,7 @@ class Source:
     paths: dict[str, str]
     signer: str
     kit: kits.Found = kits.NONE
+    store: Store | None = None
 
     @property
     def sizes(self) -> list[tuple[Digest, int]]:
@@ -84,7 +86,7 @@ def source(path: str, key: str, store: Store | None = None, with_kit: bool = Tru
     missing += [f"{name} is missing" for name in verify.NEEDED if name not in files]
     if missing:
         raise Problems(what, missing)
-    return Source(manifest, files, paths, signer, kit)
+    return Source(manifest, files, paths, signer, kit, store)
 
 
 class Split:
@@ -224,7 +226,23 @@ class Split:
         return {parts.place(piece): str(chunk) for _blob, pieces, chunks in found for piece, chunk in zip(pieces, chunks)}
 
     def _damaged(self, blob: str) -> IntegrityError:
-        return IntegrityError(f"blob {blob}", f"damaged at {self._source.paths[blob]}", "remove that file, fetch it again and build the bundle anew")
+        path, whose = self._source.paths[blob], f"blob {blob}"
+        problem = f"damaged at {path}"
+        advice = "run airgap.azure_ai.bundle, which fetches it again and makes the bundle whole, then split again"
+        if blob in self._source.kit.sizes:
+            advice = f"remove the control kit's folder beside the bundle, {advice}"
+        store = self._source.store
+        if store is None:
+            return IntegrityError(whose, problem, "name the store too, so that the same file is set aside there, and split again")
+        held = store.path_of(Digest.parse(blob))
+        same = os.path.exists(held) and os.path.samefile(path, held)
+        if not same and _whole(held, blob):
+            return IntegrityError(whose, problem, "remove that file and split again: the store has it whole")
+        if os.path.lexists(held):
+            problem += f", and in the store, where it was set aside as {store.set_aside(Digest.parse(blob))}"
+        if same and os.path.lexists(path):
+            os.unlink(path)  # the very file that was set aside; while it lay here, the bundle would pass for whole and never be made again
+        return IntegrityError(whose, problem, advice if same else f"remove that file and {advice}")
 
     def _kept(self) -> Record | None:
         """The list of an earlier run, if it says what this one would."""
@@ -268,6 +286,14 @@ def _where(path: str, store: Store | None, name: str, size: int) -> str:
         if candidate and os.path.isfile(candidate) and not os.path.islink(candidate) and os.path.getsize(candidate) == size:
             return candidate
     return ""
+
+
+def _whole(path: str, blob: str) -> bool:
+    """Whether the file at ``path`` is the blob, byte for byte."""
+    try:
+        return str(digest_file(path)[0]) == blob
+    except OSError:
+        return False
 
 
 def _good(path: str, piece: Record, advance: t.Callable[[int], object] | None) -> bool:

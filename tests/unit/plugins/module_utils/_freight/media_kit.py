@@ -16,14 +16,18 @@ from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freigh
 SIZE = 4_000_000  # bytes of a part: 3 parts, and one blob that none of them can hold
 
 
-def bundle(folder: Path, keys: kit.Keys, tools: Path | None = None) -> Path:
-    """A bundle with a blob larger than a part, one of half a part, and small ones; the control kit in ``tools`` goes along."""
+def bundle(folder: Path, keys: kit.Keys, tools: Path | None = None, detached: bool = True) -> Path:
+    """A bundle with a blob larger than a part, one of half a part, and small ones; the control kit in ``tools`` goes along.
+
+    :param detached: whether its blobs are files of their own, which a test may damage alone
+    """
     store = kit.fill(folder / "store")
     chance = random.Random(7)
     kit.add_release(store, kit.add_image(store, "3.0"), {"big.bin": chance.randbytes(5_000_000), "mid.bin": chance.randbytes(1_500_000)})
     built = Bundles(str(folder / "bundles"), store).build(kit.compose(store, "1.0", "2.0", "3.0"), keys.builder, kit=str(tools) if tools else None)
     made = Path(built)
-    kit.detach(made)
+    if detached:
+        kit.detach(made)
     return made
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import ca
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as records
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
 
 
 def digest(number: int) -> str:
@@ -68,6 +70,20 @@ def test_the_last_bundles_of_each_site_count(tmp_path: Path, keys: kit.Keys) -> 
         found = care.newest(store, str(tmp_path / "bundles"), count)
         assert {image["tag"] for manifest in found for image in manifest["images"]} == tags
     assert len(care.newest(store, str(tmp_path / "bundles"), 2)) == 2
+
+
+def test_parts_are_no_bundles_of_sites_of_their_own(tmp_path: Path, keys: kit.Keys) -> None:
+    """``plant-7-1-part-02-of-03`` reads like bundle 3 of a site ``plant-7-1-part-02-of``; its old bundle would be kept for ever."""
+    old = media_kit.bundle(tmp_path, keys)
+    folders = media_kit.parts(old, old.parent, keys)
+    store = Store(str(tmp_path / "store"))
+    kit.build(store, old.parent, keys, "1.0", sequence=2)
+    (folders[0] / "part.json").rename(folders[0] / "PART.JSON")  # as media may show it
+    for count, expected in ((1, {2}), (2, {1, 2})):
+        assert {(manifest["site"], manifest["sequence"]) for manifest in care.newest(store, str(old.parent), count)} == {(kit.SITE, n) for n in expected}
+    assert len(care.newest(store, str(old.parent), 9)) == 2
+    shutil.rmtree(old)
+    assert len(care.newest(store, str(old.parent), 9)) == 1
 
 
 def test_a_manifest_that_cannot_be_read_stops_it(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import media, medium, parts, parts_shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
@@ -121,6 +123,62 @@ def test_a_damaged_blob_is_named_and_no_part_of_it_made(made: Path, tmp_path: Pa
     with pytest.raises(IntegrityError, match=f"sha256:{bad.name}: damaged at {bad}"):
         planned.make(planned.numbers, media_kit.nothing)
     assert bad.name[:32] not in " ".join(name for name in media_kit.tree(tmp_path) if name.startswith("media/") and not name.endswith(".json"))
+
+
+def _flip(path: Path) -> bytes:
+    """Turn one bit of a file as a bad disk does: size, time and inode stay. Gives its bytes of before."""
+    data, info = path.read_bytes(), path.stat()
+    with path.open("r+b") as stream:
+        stream.write(bytes([data[0] ^ 1]))
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    return data
+
+
+@pytest.mark.parametrize("size", [media_kit.SIZE, 20_000_000])
+def test_the_advice_for_a_blob_damaged_in_bundle_and_store_alike_works(tmp_path: Path, keys: kit.Keys, size: int) -> None:
+    """They are one file, and the store remembers it as read: to build anew would link it again, damaged."""
+    linked = media_kit.bundle(tmp_path, keys, detached=False)
+    store, bundles = Store(str(tmp_path / "store")), Bundles(str(linked.parent), Store(str(tmp_path / "store")))
+    last = bundles.last(kit.SITE)
+    assert last is not None and bundles.reason(last, last, keys.builder) is None
+    bad = max((linked / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+    data = _flip(bad)
+
+    def split() -> media.Split:
+        planned = media.Split(media.source(str(linked), keys.builder, store), str(tmp_path / "media"), keys.builder, size)
+        planned.make(planned.numbers, media_kit.nothing)
+        return planned
+
+    with pytest.raises(IntegrityError, match=rf"damaged at {bad}, and in the store, where it was set aside as .*/damaged/{bad.name}; run airgap.azure_ai.bundle"):
+        split()
+    digest = Digest.parse(f"sha256:{bad.name}")
+    assert not store.has(digest) and "is damaged" in str(bundles.reason(last, last, keys.builder)), "what fetches and what builds see it"
+    store.put_bytes(data, digest)  # as the fetch does
+    assert bundles.build(last, keys.builder) == str(linked) and bad.read_bytes() == data
+    planned = split()
+    assert [planned.reason(number, full=True) for number in planned.numbers] == [None] * len(planned.numbers)
+
+
+def test_a_blob_damaged_in_the_bundle_alone_comes_from_the_store(made: Path, tmp_path: Path, keys: kit.Keys) -> None:
+    store = Store(str(tmp_path / "store"))
+    bad = max((made / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+    _flip(bad)
+
+    def split() -> None:
+        planned = media.Split(media.source(str(made), keys.builder, store), str(tmp_path / "media"), keys.builder, media_kit.SIZE)
+        planned.make(planned.numbers, media_kit.nothing)
+
+    with pytest.raises(IntegrityError, match="remove that file and split again: the store has it whole"):
+        split()
+    bad.unlink()
+    split()
+    held = Path(store.path_of(Digest.parse(f"sha256:{bad.name}")))
+    _flip(held)
+    shutil.copy(held, bad)
+    with pytest.raises(IntegrityError, match="set aside as .*; remove that file and run airgap.azure_ai.bundle"):
+        shutil.rmtree(tmp_path / "media")
+        split()
+    assert not held.exists() and bad.exists()
 
 
 def test_a_full_disk_leaves_what_can_go_on(made: Path, tmp_path: Path, keys: kit.Keys, monkeypatch: pytest.MonkeyPatch) -> None:
