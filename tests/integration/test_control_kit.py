@@ -117,6 +117,27 @@ def test_as_many_as_the_site_requires_must_have_signed(tmp_path: Path, sender: k
         assert "not a number from 1 to 9" in install(kit, sender, prefix, "--signatures", number).stderr
 
 
+@pytest.mark.parametrize(
+    "before", ["hq@hq {key}", "#hq@hq {key}", 'officer@hq,hq@* namespaces="azure-ai-bundle" {key}', 'builder@old valid-before="20200101" {key}']
+)
+def test_a_builder_is_found_wherever_the_key_stands(tmp_path: Path, sender: kits.Sender, prefix: Path, before: str) -> None:
+    """The same key may stand for other roles, or as expired, on lines before."""
+    line, trusted = before.format(key=(sender.folder / "key.pub").read_text().strip()), sender.signers.read_text()
+    sender.signers.write_text(f"{line}\n{trusted}")
+    done = install(kits.small(tmp_path / "one", sender), sender, prefix)
+    assert done.returncode == 0 and "signed by builder@hq\n" in done.stdout, done.stderr
+    sender.signers.write_text(sender.signers.read_text().replace(trusted, ""))
+    assert "not signed by a builder that" in install(kits.small(tmp_path / "two", sender, "2.0"), sender, prefix).stderr
+
+
+def test_a_broken_signature_is_refused_in_words(tmp_path: Path, sender: kits.Sender, prefix: Path) -> None:
+    kit = kits.small(tmp_path / "one", sender)
+    for data in (b"", b"-----BEGIN SSH SIGNATURE-----\n", b"\xff\x00", b"U1NIU0lH\n", b"A" * 100_000):
+        (kit / "control.json.sig").write_bytes(data)
+        done = install(kit, sender, prefix)
+        assert done.returncode == 1 and "not signed by a builder that" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_the_program_itself_is_checked(tmp_path: Path, sender: kits.Sender, prefix: Path) -> None:
     kit = kits.small(tmp_path / "one", sender)
     size = (kits.INSTALLER / "install.py").stat().st_size

@@ -149,7 +149,9 @@ def test_the_advice_for_a_blob_damaged_in_bundle_and_store_alike_works(tmp_path:
         planned.make(planned.numbers, media_kit.nothing)
         return planned
 
-    with pytest.raises(IntegrityError, match=rf"damaged at {bad}, and in the store, where it was set aside as .*/damaged/{bad.name}; run airgap.azure_ai.bundle"):
+    with pytest.raises(
+        IntegrityError, match=rf"damaged at {bad}, and in the store, where it was set aside as .*/damaged/{bad.name}; run airgap.azure_ai.bundle"
+    ):
         split()
     digest = Digest.parse(f"sha256:{bad.name}")
     assert not store.has(digest) and "is damaged" in str(bundles.reason(last, last, keys.builder)), "what fetches and what builds see it"
