@@ -291,7 +291,7 @@ class BuilderInfo:
             fetch.carry_out(self.store, self._skopeo(), registry, plan)
         name = local_image(diagnostic.SERVICE, plan.record["manifest"])
         diagnostic.clean(self.engine)
-        load_missing(self.engine, plan.record, name, lambda digest: self.store.open(Digest.parse(digest)), lambda _words, _size: lambda _done: None)
+        load_missing(self.engine, plan.record, name, lambda digest: self.store.open(Digest.parse(digest)), lambda _words, _size: lambda _done: None, self.store.path)
         for account in self._used():
             given = online.Account(account["endpoint"], account["api_key"])
             environment, secrets = proxy.of_container(self.params["proxy"]), proxy.secrets(self.params["proxy"])

@@ -89,7 +89,7 @@ host:
     now: {description: The host's time in UTC., type: str, returned: always}
     packages: {description: Versions of the installed ones of O(packages)., type: dict, returned: always}
     tools:
-      description: Whether C(rsync) is there, and whether the Python that runs the module has C(requests).
+      description: Whether C(rsync) and C(zstd) are there, and whether the Python that runs the module has C(requests).
       type: dict
       returned: always
     listening: {description: TCP ports that are in use., type: list, elements: int, returned: always}

@@ -14,6 +14,7 @@ author:
 description:
   - Streams the image from the store's blobs into the engine; no archive is written, memory stays constant. Layers that the engine
     has are left out.
+  - For Docker before 26 a layer that is packed with zstd is unpacked by the program C(zstd), one after the other, into a nameless file below O(root).
   - An image counts as there when its ID is the record's and a container can be created from it.
   - Killing a load does not stop the engine, so nothing is assumed; the state is looked at before and after.
   - An engine that lacks a layer that was left out gets all of them, if the store has them.
@@ -109,6 +110,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import zstd
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, MissingError, RemoteError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress
@@ -145,7 +147,8 @@ def bring(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.An
 def from_store(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str], str]:
     """Load from the host's store."""
     record, name = params["image"], params["name"]
-    unzstd = archive.needs_unzstd(record, str(engine.version().get("Version", "")))
+    unzstd = zstd.unread(record["layers"], str(engine.version().get("Version", "")))
+    scratch = os.path.join(params["root"], "store")  # the system's own folder may be memory, and a layer unpacked is gigabytes
 
     def opener(digest: str) -> t.BinaryIO:
         path = os.path.join(deployed.blob_folder(params["root"]), Digest.parse(digest).hex)
@@ -165,7 +168,7 @@ def from_store(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str,
     progress = Progress(name, 0, params["progress_file"])
 
     def stream(left: t.Collection[str]) -> t.Iterator[bytes]:
-        return counted(archive.load_stream(record, name, opener, left, unzstd), progress.advance)
+        return counted(archive.load_stream(record, name, opener, left, unzstd, scratch), progress.advance)
 
     return loading.load(engine, record, name, stream, params["leave_out"], lacking)
 

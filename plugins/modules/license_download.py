@@ -318,7 +318,7 @@ class LicenseDownload:
         steps = online.steps(self.entry, self.options, *online.accounts(self.entry, self.params, self.what))
         engine = ArchiveEngine(self.params["docker_socket"], self.params["timeout"])
         name = local_image(self.params["service"], self.image["manifest"])
-        load_missing(engine, self.image, name, lambda digest: self.store.open(Digest.parse(digest)), self.told)
+        load_missing(engine, self.image, name, lambda digest: self.store.open(Digest.parse(digest)), self.told, self.store.path)
         recipe = Recipe(
             image=name,
             mounts=self.entry["mounts"],

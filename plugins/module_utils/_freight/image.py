@@ -12,14 +12,16 @@ This file is private to the collection.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import zstd
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import CHUNK
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, IntegrityError, MissingError
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -30,7 +32,9 @@ Record = t.Mapping[str, t.Any]
 Opener = t.Callable[[str], t.BinaryIO]
 
 
-def load_stream(record: Record, name: str, opener: Opener, leave_out: t.Collection[str] = (), unzstd: bool = False) -> t.Iterator[bytes]:
+def load_stream(
+    record: Record, name: str, opener: Opener, leave_out: t.Collection[str] = (), unzstd: bool = False, scratch: t.Optional[str] = None
+) -> t.Iterator[bytes]:
     """The archive in chunks.
 
     :param record: image record: manifest, manifest_size, config, config_size, layers [{digest, size, media_type}]
@@ -38,9 +42,10 @@ def load_stream(record: Record, name: str, opener: Opener, leave_out: t.Collecti
     :param opener: gives a binary stream for a digest (``sha256:…``); the stream is closed here
     :param leave_out: digests of layers that the engine has
     :param unzstd: unpack zstd layers with the program zstd, for engines that cannot (Docker before 26)
-    :raises IntegrityError: a blob is shorter or longer than its record says; MissingError: no program zstd.
+    :param scratch: folder on a disk that has room for a layer that is unpacked; None takes the system's, which may be memory
+    :raises IntegrityError: a blob is shorter or longer than its record says; MissingError: no program zstd; AirgapError: no room to unpack.
     """
-    unpacked = unzstd and any(_is_zstd(layer) for layer in record["layers"])
+    unpacked = unzstd and any(zstd.packed(layer) for layer in record["layers"])
     yield from _member("manifest.json", _classic_index(record, name))
     if not unpacked:  # an OCI manifest names the packed layers, which are not in the archive then
         yield from _member("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
@@ -52,8 +57,8 @@ def load_stream(record: Record, name: str, opener: Opener, leave_out: t.Collecti
         if layer["digest"] in sent:
             continue
         sent.add(layer["digest"])
-        if unpacked and _is_zstd(layer):
-            yield from _unpacked(opener, layer["digest"])
+        if unpacked and zstd.packed(layer):
+            yield from _unpacked(opener, layer["digest"], scratch)
         else:
             yield from _blob(opener, layer["digest"], layer["size"])
     yield b"\0" * (2 * _BLOCK)
@@ -72,17 +77,21 @@ class _Engine(t.Protocol):
         """Load an archive that comes in chunks."""
 
 
-def load_missing(engine: _Engine, record: Record, name: str, opener: Opener, begin: t.Callable[[str, int], t.Callable[[int], object]]) -> None:
+def load_missing(
+    engine: _Engine, record: Record, name: str, opener: Opener, begin: t.Callable[[str, int], t.Callable[[int], object]], scratch: t.Optional[str] = None
+) -> None:
     """Load the image under that name, unless the engine has it.
 
     :param begin: told in words what begins and how many bytes it has; returns what is called with the size of each chunk
+    :param scratch: see ``load_stream``
     """
     if engine.image(name) is not None:
         return
     advance = begin("load the image", sizes(record)[0])
 
     def counted() -> t.Iterator[bytes]:
-        for chunk in load_stream(record, name, opener, unzstd=needs_unzstd(record, str(engine.version().get("Version", "")))):
+        unzstd = zstd.unread(record["layers"], str(engine.version().get("Version", "")))
+        for chunk in load_stream(record, name, opener, unzstd=unzstd, scratch=scratch):
             advance(len(chunk))
             yield chunk
 
@@ -94,16 +103,6 @@ def sizes(record: Record, leave_out: t.Collection[str] = ()) -> tuple[int, int]:
     layers = {layer["digest"]: layer["size"] for layer in record["layers"]}
     left = sum(size for digest, size in layers.items() if digest in leave_out)
     return record["manifest_size"] + record["config_size"] + sum(layers.values()) - left, left
-
-
-def needs_unzstd(record: Record, engine_version: str) -> bool:
-    """Whether this engine cannot read the image's layers as they are."""
-    major = engine_version.partition(".")[0]
-    return any(_is_zstd(layer) for layer in record["layers"]) and major.isdigit() and int(major) < 26
-
-
-def _is_zstd(layer: t.Mapping[str, t.Any]) -> bool:
-    return str(layer.get("media_type", "")).endswith("+zstd")
 
 
 def _classic_index(record: Record, name: str) -> bytes:
@@ -160,13 +159,15 @@ def _measured(stream: t.IO[bytes], digest: str, size: int) -> t.Iterator[bytes]:
     yield _padding(size)
 
 
-def _unpacked(opener: Opener, digest: str) -> t.Iterator[bytes]:
+def _unpacked(opener: Opener, digest: str, scratch: t.Optional[str]) -> t.Iterator[bytes]:
     """A zstd layer without its compression: unpacked into a nameless file, as a tar wants sizes in advance."""
-    program = shutil.which("zstd")
+    program = shutil.which(zstd.PROGRAM)
     if program is None:
-        raise MissingError(f"layer {digest}", "packed with zstd, which this engine cannot read", "install zstd on the host, or an engine from 26 on")
-    with tempfile.TemporaryFile() as target, opener(digest) as stream:
-        done = subprocess.run([program, "-dcq"], stdin=stream, stdout=target, stderr=subprocess.PIPE, check=False)
+        raise MissingError(f"layer {digest}", "packed with zstd, which this engine cannot read", f"install zstd, or an engine from {zstd.READER} on")
+    with tempfile.TemporaryFile(dir=scratch) as target, opener(digest) as stream:
+        done = subprocess.run([program, "-dcq"], stdin=stream, stdout=target, stderr=subprocess.PIPE, check=False, env={**os.environ, "LC_ALL": "C"})
+        if b"No space left" in done.stderr or b"quota exceeded" in done.stderr:
+            raise AirgapError(scratch or tempfile.gettempdir(), f"no space left to unpack layer {digest} there", "make room and run it again")
         if done.returncode != 0:
             raise IntegrityError(f"layer {digest}", "zstd cannot unpack it", "send it again")
         size = target.tell() or target.seek(0, 2)

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, RemoteError, TrustError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import REGISTRY_PACKAGE
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.zstd import PROGRAM
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import watch
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.sources import Mirrors
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 SUITES = {"debian-12": "bookworm", "debian-13": "trixie"}
 REQUESTED = {  # the one place that says what a bare host needs for the roles of this collection, and a control node that serves images
-    "debian-12": ("docker.io", "rsync", "python3-requests", "iptables", REGISTRY_PACKAGE),
+    "debian-12": ("docker.io", "rsync", "python3-requests", "iptables", PROGRAM, REGISTRY_PACKAGE),  # its engine reads no layers of zstd
     "debian-13": ("docker.io", "docker-cli", "docker-compose", "rsync", "python3-requests", "iptables", REGISTRY_PACKAGE),
 }
 ARCHITECTURES = ("amd64",)

@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, entries, incoming, manage, sizes
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, entries, incoming, manage, sizes, unpacking
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.declaration import selector_of
 
 CLOCK_LIMIT = 86400  # seconds: a license is judged by whole days
@@ -32,6 +32,7 @@ def judge(have: Have, want: Want, steps: t.Mapping[str, t.Any]) -> Found:
     problems: list[str] = []
     warnings: list[str] = []
     checks = [_lock(have), _engine(have, want, steps), _registry(have, want), _clock(have, want), _memory(have, want), _disk(have, steps)]
+    checks.append(unpacking.judge(have, want, steps))
     if "switch" in steps:
         want = {**want, "starting": {step["container"] for step in steps["switch"]}}
     checks += [check(have, want, item) for item in want["containers"] for check in (bound, _size, _gpu, _port, _logs, adoption.judge)]

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.zstd import PROGRAM
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import networks
 
 CPU_FLAGS = frozenset(("sse4_2", "avx", "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "amx_tile", "fma", "f16c"))
@@ -103,8 +104,8 @@ def installed(names: t.Sequence[str]) -> dict[str, str]:
 
 
 def tools() -> dict[str, bool]:
-    """Whether there is what a rollout needs besides the engine, wherever it came from: {rsync, requests (to the Python that runs this)}."""
-    return {"rsync": shutil.which("rsync") is not None, "requests": importlib.util.find_spec("requests") is not None}
+    """Whether there is what a rollout needs besides the engine, wherever it came from: {rsync, zstd, requests (to the Python that runs this)}."""
+    return {**{name: shutil.which(name) is not None for name in ("rsync", PROGRAM)}, "requests": importlib.util.find_spec("requests") is not None}
 
 
 def _listed(folder: str) -> list[str]:

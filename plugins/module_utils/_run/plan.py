@@ -35,6 +35,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run import (
     proof,
     remaining,
     render,
+    unpacking,
 )
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec, writable
 
@@ -59,7 +60,7 @@ def plan(have: Have, want: Want) -> Plan:
         "licenses": remaining.rows(want["containers"], want["control_now"]),
         "front": front.step(have, want, faces(want)),
     }
-    result["registry"] = registry(have, want)
+    result["registry"] = registry(have, want, result)
     sends = _sends(have, result, ready)
     result["send"] = [blob for blobs in sends.values() for blob in blobs]
     result["send_bytes"] = sum(blob["size"] for blob in result["send"])
@@ -98,9 +99,9 @@ def images(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, t.
     return list(found.values())
 
 
-def registry(have: Have, want: Want) -> t.Optional[str]:
+def registry(have: Have, want: Want, steps: Plan) -> t.Optional[str]:
     """The registry that the host's engine pulls images from, or None where they go over ssh."""
-    return want["registry"] if want.get("registry") and not have.get("registry_error") else None
+    return want["registry"] if want.get("registry") and not have.get("registry_error") and not unpacking.unread(have, steps) else None
 
 
 def image_reason(have: Have, name: str, record: t.Mapping[str, t.Any]) -> str | None:

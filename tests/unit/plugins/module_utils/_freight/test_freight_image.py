@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, IntegrityError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import image as archive
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, sha
 
@@ -108,32 +108,36 @@ def test_layers_beyond_eight_gibibytes_have_a_head() -> None:
     assert sizes[-1] == 9 * 1024**3
 
 
-@pytest.mark.parametrize(("version", "needed"), [("20.10.24", True), ("25.0.1", True), ("26.1.5", False), ("28.2.2", False)])
-def test_engines_before_26_want_zstd_unpacked(version: str, needed: bool) -> None:
-    zstd = Image(b"x", kind="application/vnd.oci.image.layer.v1.tar+zstd")
-    assert archive.needs_unzstd(zstd.record, version) is needed
-    assert archive.needs_unzstd(Image(b"x").record, version) is False
-
-
-def test_zstd_layers_are_unpacked_for_old_engines() -> None:
-    packed = subprocess.run(["zstd", "-qc"], input=b"layer" * 100, capture_output=True, check=True).stdout
-    image = Image(packed, kind="application/vnd.oci.image.layer.v1.tar+zstd")
-    files = unpacked_from_files(image)
+def test_zstd_layers_are_unpacked_for_old_engines_where_they_are_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")  # the system's own folder may be memory
+    files = unpacked(packed_stream(tmp_path))
     assert files[json.loads(files["manifest.json"])[0]["Layers"][0]] == b"layer" * 100
     assert "index.json" not in files
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["blobs"], "nothing stays behind"
 
 
-def unpacked_from_files(image: Image) -> dict[str, bytes]:
-    with tempfile.TemporaryDirectory() as folder:
-        image.lay(Path(folder))
-        place = Path(folder) / "store" / "blobs" / "sha256"
-        return unpacked(archive.load_stream(image.record, NAME, lambda digest: (place / digest[7:]).open("rb"), unzstd=True))
+def packed_stream(folder: Path) -> t.Iterator[bytes]:
+    """An image of one zstd layer, laid into a store and streamed from it for an engine that wants it unpacked."""
+    packed = subprocess.run(["zstd", "-qc"], input=b"layer" * 100, capture_output=True, check=True).stdout
+    image = Image(packed, kind="application/vnd.oci.image.layer.v1.tar+zstd")
+    image.lay(folder)
+    place = folder / "store" / "blobs" / "sha256"
+    return archive.load_stream(image.record, NAME, lambda digest: (place / digest[7:]).open("rb"), unzstd=True, scratch=str(folder / "store"))
+
+
+def test_no_room_to_unpack_is_no_damaged_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "zstd").write_text("#!/bin/sh\necho 'zstd: error 70 : Write error : cannot write block : No space left on device' >&2; exit 70\n")
+    stream = packed_stream(tmp_path)
+    (tmp_path / "zstd").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(AirgapError, match=f"{tmp_path}/store: no space left to unpack layer .*; make room"):
+        list(stream)
 
 
 def test_without_zstd_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     image = Image(b"x", kind="application/vnd.oci.image.layer.v1.tar+zstd")
-    with pytest.raises(MissingError, match="install zstd on the host"):
+    with pytest.raises(MissingError, match="install zstd, or an engine from 26 on"):
         list(archive.load_stream(image.record, NAME, image.opener, unzstd=True))
 
 

@@ -50,6 +50,7 @@ def test_what_cannot_be_asked(tmp_path: Path, change: dict, error: type[Exceptio
 def test_every_release_has_its_packages() -> None:
     assert set(packages.REQUESTED) == set(packages.SUITES)
     assert all({"docker.io", "rsync", "python3-requests"} <= set(names) for names in packages.REQUESTED.values())
+    assert "zstd" in packages.REQUESTED["debian-12"], "its engine is older than 26"
 
 
 def test_uris_are_read_with_their_hashes(tmp_path: Path) -> None:

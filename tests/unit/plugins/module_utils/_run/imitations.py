@@ -288,7 +288,7 @@ def have(**more: t.Any) -> dict[str, t.Any]:
         "disk": {"root": {"free": 10**12, "total": 10**12}, "docker": {"free": 10**12, "total": 10**12}},
         "now": "2026-06-01T00:00:00Z",
         "packages": {"docker.io": "20", "rsync": "3", "python3-requests": "2"},
-        "tools": {"rsync": True, "requests": True},
+        "tools": {"rsync": True, "requests": True, "zstd": True},
         "listening": [22],
         "engine": {"version": "20.10.24", "api": "1.41", "id": "E", "store": "classic", "root_dir": "/var/lib/docker", "rootless": False, "userns": False},
         "engine_error": None,

@@ -59,12 +59,13 @@ def test_tools_by_any_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     monkeypatch.delitem(sys.modules, "requests", raising=False)
     importlib.invalidate_caches()
-    assert host.tools() == {"rsync": False, "requests": False}
-    (tmp_path / "rsync").write_text("")
-    (tmp_path / "rsync").chmod(0o755)
+    assert host.tools() == {"rsync": False, "zstd": False, "requests": False}
+    for name in ("rsync", "zstd"):
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o755)
     (tmp_path / "requests.py").write_text("")
     importlib.invalidate_caches()
-    assert host.tools() == {"rsync": True, "requests": True}
+    assert host.tools() == {"rsync": True, "zstd": True, "requests": True}
 
 
 def test_facts_of_a_host_made_of_files(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import manage
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import have, sha, want
 
-NO_TOOLS = {"rsync": False, "requests": False}
+NO_TOOLS = {"rsync": False, "requests": False, "zstd": False}
 BARE: dict[str, t.Any] = {"engine": None, "packages": {}, "tools": NO_TOOLS, "engine_error": "no such socket"}
 STOPPED = {**BARE, "engine_program": "/usr/bin/dockerd"}
 ENGINE = have()["engine"]
