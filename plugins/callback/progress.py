@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Shows the progress files that the collection's long modules write."""
+"""Shows the progress files that the collection's long modules write, and in the end with which hosts a run in batches did not begin."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ description:
   - On a terminal it draws one bar and redraws it twice a second. Otherwise it prints a line per transfer every ten seconds,
     and one when the transfer ends.
   - Files that an earlier run left behind are not shown.
+  - Where a play with C(serial) ends before its last batch, names the hosts that failed or went out of reach and those that were not begun, with or without
+    O(folder). Ansible itself ends a play when every host of a batch failed, and no task is left that could say so.
 requirements:
   - Enable it, for example with C(callbacks_enabled = airgap.azure_ai.progress) in C(ansible.cfg).
 options:
   folder:
     description:
       - The folder on the controller in which the progress files appear.
-      - Without a folder nothing is shown.
+      - Without a folder no progress is shown.
     type: path
     env:
       - name: AIRGAP_PROGRESS_FOLDER
@@ -116,8 +118,31 @@ def gauge(state: t.Mapping[str, t.Any]) -> str:
     return f"[{'#' * filled}{'-' * (WIDTH - filled)}] "
 
 
+class Batches:
+    """The hosts of a play that goes over them in batches, and those with which it has begun."""
+
+    def __init__(self) -> None:
+        self._all: list[str] = []
+        self._begun: set[str] = set()
+
+    def begin(self, hosts: t.Sequence[str], batch: t.Sequence[str]) -> None:
+        """A batch begins; other ``hosts`` than before are those of another play, and so is a play that begins with all of them."""
+        if list(hosts) != self._all or len(hosts) == len(batch):
+            self._all, self._begun = list(hosts), set()
+        self._begun.update(batch)
+
+    def line(self, lost: t.Collection[str]) -> str:
+        """What a run says in the end that did not come to its last batch; empty where it did."""
+        left = [host for host in self._all if host not in self._begun]
+        if not left:
+            return ""
+        failed = ", ".join(host for host in self._all if host in lost) or "none"
+        way_out = "mend the cause and run it again, hosts that are done have nothing to do then"
+        return f"the run ended before its last batch: failed or out of reach: {failed}; not begun: {', '.join(left)}; {way_out}"
+
+
 class CallbackModule(CallbackBase):
-    """Looks at the folder from a thread of its own between the start and the statistics of a playbook."""
+    """Looks at the folder from a thread of its own between the start and the statistics of a playbook, and at the batches of its plays."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -130,6 +155,7 @@ class CallbackModule(CallbackBase):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._drawn = False
+        self._batches = Batches()
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         folder = self.get_option("folder")
@@ -138,11 +164,19 @@ class CallbackModule(CallbackBase):
             self._thread = threading.Thread(target=self._watch, args=(Board(folder, self._clock()),), name="airgap-progress", daemon=True)
             self._thread.start()
 
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        if play.serial:
+            known = play.get_variable_manager().get_vars(play=play)
+            self._batches.begin(known["ansible_play_hosts_all"], known["ansible_play_batch"])
+
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if self._thread is not None:
             self._stop.set()
             self._thread.join()
             self._thread = None
+        line = self._batches.line({*stats.failures, *stats.dark})
+        if line:
+            self._display.display(line)
 
     def _watch(self, board: Board) -> None:
         while not self._stop.wait(TICK):

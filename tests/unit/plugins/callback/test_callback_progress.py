@@ -182,3 +182,16 @@ def test_without_a_folder_no_thread_starts(clock: Clock) -> None:
 def test_the_files_are_what_the_modules_write(tmp_path: Path, clock: Clock) -> None:
     transfer(tmp_path, clock).finish()
     assert set(json.loads((tmp_path / "image.json").read_text())) == {"label", "done", "total", "started", "now", "finished"}
+
+
+def test_batches_that_were_not_begun_are_named_in_the_inventory_s_order() -> None:
+    hosts, batches = ["h3", "h1", "h2"], callback.Batches()
+    assert batches.line([]) == ""
+    batches.begin(hosts, hosts[:1])
+    batches.begin(hosts, hosts[1:2])
+    assert "failed or out of reach: h3, h1; not begun: h2; mend the cause" in batches.line({"h1", "h3"})
+    assert "out of reach: none; not begun: h2" in batches.line(())
+    batches.begin(hosts, hosts[2:])
+    assert batches.line(["h1"]) == "", "it came to its last batch"
+    batches.begin(["other", "h1"], ["h1"])
+    assert "not begun: other" in batches.line(["h1"]), "of the last play"
