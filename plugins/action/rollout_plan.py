@@ -60,6 +60,7 @@ class ActionModule(ActionBase):
                 "allow_small": {"type": "bool", "default": False},
                 "allow_expired": {"type": "bool", "default": False},
                 "unpin": {"type": "bool", "default": False},
+                "prune": {"type": "bool", "default": True},
                 "engine_manage": {"type": "str", "default": "auto"},
                 "engine_config": {"type": "dict", "default": {}},
                 "transport": {"type": "str", "default": "auto"},
@@ -76,7 +77,7 @@ class ActionModule(ActionBase):
             holdings = _want.holdings_of(args["store"])
             variables = _want.templated(task_vars or {}, self._templar.template)
             want = _want.want(variables, holdings, args["root"], args["allow_latest"], args["allow_small"])
-            want.update(allow_expired=args["allow_expired"], unpin=args["unpin"])
+            want.update(allow_expired=args["allow_expired"], unpin=args["unpin"], prune=args["prune"])
             want["engine"] = {"manage": managed(args["engine_manage"]), "config": args["engine_config"]}
             want["registry"] = lan_registry.chosen(args["transport"], args["registry"], args["hosts"], args["registry_from"])
             want["front"] = {"declared": args["front"], **_front_files.look(args["front"], args["front_folder"])}

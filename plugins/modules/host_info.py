@@ -114,7 +114,7 @@ host:
       returned: always
     registry_error: {description: 'Why the host cannot use O(registry), null when it can or none was named.', type: str, returned: always}
     daemon: {description: 'What stands between C(daemon.json) and O(engine_config), as reason, apply and error.', type: dict, returned: always}
-    images: {description: 'Name, id, user, chain and usable of every image.', type: list, elements: dict, returned: always}
+    images: {description: 'Name, id, size, user, chain and usable of every image.', type: list, elements: dict, returned: always}
     containers:
       description: Name, id, image, state, labels, ports, published (address, port and port in it) and sources (of its mounts) of every container.
       type: list

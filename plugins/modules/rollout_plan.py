@@ -59,6 +59,10 @@ options:
     description: Plan to take containers that were rolled back by hand forward again, although the declaration has not changed since.
     type: bool
     default: false
+  prune:
+    description: Plan to remove releases, images and sets that nothing on the host needs after the switch, or since one that was cut off.
+    type: bool
+    default: true
   transport:
     description: How images come to the host, V(ssh), V(registry), or V(auto), which takes the registry from O(registry_from) hosts on.
     type: str
@@ -175,6 +179,13 @@ plan:
       type: list
       elements: dict
       returned: always
+    prune:
+      description: >-
+        What nothing needs any more, as C(releases) (container and id), C(images) (names), C(models) (digests of sets), C(bytes) (of the images) and C(reason);
+        null when there is nothing, or nothing is to be removed.
+      type: dict
+      returned: always
+    soonest: {description: 'Of C(licenses) the one that ends first, in words; null without any.', type: str, returned: always}
     undeclared: {description: Containers on the host that are not declared (any more)., type: list, elements: str, returned: always}
     front: {description: 'What the role P(airgap.azure_ai.front#role) is to do, null when nothing.', type: dict, returned: always}
     problems: {description: What stands in the way., type: list, elements: str, returned: always}

@@ -54,15 +54,15 @@ def facts(version: t.Mapping[str, t.Any], info: t.Mapping[str, t.Any]) -> dict[s
 
 
 def images(engine: Engine, store: str) -> list[dict[str, t.Any]]:
-    """Every image with a name or layers: name, id, user, chain (diff IDs, base first), usable."""
+    """Every image with a name or layers: name, id, size, user, chain (diff IDs, base first), usable."""
     found = []
     for short in engine.images():
         for name in [name for name in short.get("RepoTags") or [] if name != "<none>:<none>"] or [short["Id"]]:
-            found.append(_image(engine, name, store))
+            found.append(_image(engine, name, store, int(short.get("Size") or 0)))
     return [image for image in found if image is not None]
 
 
-def _image(engine: Engine, name: str, store: str) -> dict[str, t.Any] | None:
+def _image(engine: Engine, name: str, store: str, size: int) -> dict[str, t.Any] | None:
     full = engine.image(name)
     if full is None:
         return None
@@ -71,6 +71,7 @@ def _image(engine: Engine, name: str, store: str) -> dict[str, t.Any] | None:
     return {
         "name": name,
         "id": full["Id"],
+        "size": size,
         "user": (full.get("Config") or {}).get("User") or "",
         "chain": list((full.get("RootFS") or {}).get("Layers") or []),
         "usable": loading.state(engine, name)["usable"] if doubtful else True,

@@ -9,7 +9,7 @@ want
     root, site, control_now (UTC, ``YYYY-MM-DDTHH:MM:SSZ``), newest (the latest time the store tells of, or None),
     containers [{declaration, entry (in the form of the declaration's options), release (dump) | None, image (record) | None,
     models (set) | None, files (set) | None}],
-    records (every image record of the store), packages (records), allow_small, engine (see manage.py),
+    records (every image record of the store), packages (records), allow_small, engine (see manage.py), prune (whether what nothing needs is removed),
     registry (name or None), front (see front.py), fronted (whether one is declared).
 
 Nothing is refused here: what stands in the way lies in ``problems``, what is worth knowing in ``warnings``.
@@ -35,6 +35,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run import (
     proof,
     remaining,
     render,
+    surplus,
     unpacking,
 )
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.spec import SPEC_LABEL, smoke, spec, writable
@@ -60,6 +61,8 @@ def plan(have: Have, want: Want) -> Plan:
         "licenses": remaining.rows(want["containers"], want["control_now"]),
         "front": front.step(have, want, faces(want)),
     }
+    result["prune"] = former(have, want, ready, result["switch"])
+    result["soonest"] = remaining.first(result["licenses"])
     result["registry"] = registry(have, want, result)
     sends = _sends(have, result, ready)
     result["send"] = [blob for blobs in sends.values() for blob in blobs]
@@ -71,7 +74,9 @@ def plan(have: Have, want: Want) -> Plan:
         told += more
     loads = [item for item in result["images"] if item["reason"]]
     result["staged"] = not (result["send"] or loads or result["models"] or result["releases"])
-    result["empty"] = result["staged"] and not result["engine"]["reason"] and not (result["switch"] or result["networks"] or result["front"])
+    result["empty"] = result["staged"] and not result["engine"]["reason"] and not (
+        result["switch"] or result["networks"] or result["front"] or result["prune"]
+    )
     result["lines"] = _lines(have, want, result, sends)
     return result
 
@@ -118,6 +123,16 @@ def models(have: Have, ready: t.Sequence[Item]) -> list[dict[str, t.Any]]:
     """Sets to place, of models and of declared files: on a host they are alike."""
     wanted = {found["digest"]: found for item in ready for found in _sets(item)}
     return [value for digest, value in wanted.items() if digest not in have["models"]]
+
+
+def former(have: Have, want: Want, ready: t.Sequence[Item], switch: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, t.Any] | None:
+    """What nothing needs after the switch, or since one that was cut off; None when there is nothing, or nothing is to be removed."""
+    if not want.get("prune", True) or have["engine"] is None:
+        return None
+    coming = {found["digest"] for item in ready for found in _sets(item)}
+    coming |= {local_image(item["declaration"]["service"], item["image"]["manifest"]) for item in ready}
+    found = surplus.foreseen(have, {step["container"]: step["to"] for step in switch}, coming)
+    return found if found["reason"] else None
 
 
 def networks(have: Have, ready: t.Sequence[Item]) -> list[str]:
@@ -321,6 +336,7 @@ def _lines(have: Have, want: Want, steps: Plan, sends: t.Mapping[str, list[dict[
             continue
         lines.append(f"container {name}: " + ", ".join(_words(item, size, staged.get(name), switched.get(name), want)))
     lines += [front.line(steps["front"])] if steps["front"] else []
+    lines += [surplus.line(steps["prune"], bool(steps["switch"]))] if steps["prune"] else []
     lines += [f"container {name}: not declared any more and left as it is; declare it, or retire it" for name in steps["undeclared"]]
     return lines
 

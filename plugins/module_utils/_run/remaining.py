@@ -28,6 +28,14 @@ def words(what: str, days: t.Optional[int]) -> str:
     return f"{what}: {told} ({level(days)})"
 
 
+def first(found: t.Sequence[t.Mapping[str, t.Any]]) -> t.Optional[str]:
+    """Of ``rows`` the one that ends first, in words; one of which nobody knows only where none is known. None without any."""
+    if not found:
+        return None
+    row = min(found, key=lambda row: (row["days"] is None, row["days"] or 0))
+    return f"{row['line']}{f', ends first of {len(found)}' if len(found) > 1 and row['days'] is not None else ''}"
+
+
 def rows(containers: t.Iterable[t.Mapping[str, t.Any]], now: str) -> list[dict[str, t.Any]]:
     """{container, release, days, level, line} of each container that needs a license and has a release.
 

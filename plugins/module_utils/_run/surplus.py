@@ -45,6 +45,25 @@ def surplus(
     }
 
 
+def foreseen(have: t.Mapping[str, t.Any], switch: t.Mapping[str, str], coming: t.Collection[str]) -> Surplus:
+    """What may go once a plan was carried out, and why (``reason``).
+
+    :param have: what airgap.azure_ai.host_info returns
+    :param coming: names of images and digests of sets that the plan needs: they may be there already
+    """
+    sizes = {image["name"]: int(image.get("size") or 0) for image in have["images"]}
+    used = {container["image"] for container in have["containers"] if container["name"] not in switch}
+    found = surplus(have["deployed"], [digest for digest in have["models"] if digest not in coming], sizes, used | set(coming), switch)
+    return {**found, "reason": reason(found)}
+
+
+def line(found: Surplus, switching: bool) -> str:
+    """For the plan's readers: what goes, and by which names."""
+    names = [f"{container} {release}" for container, release in found["releases"]] + found["images"] + found["models"]
+    when = "removed when what is switched has proved itself" if switching else "nothing needs it, removed"
+    return f"former: {found['reason']}: {when} ({', '.join(names)})"
+
+
 def look(root: str, engine: Engine, switch: t.Mapping[str, str]) -> Surplus:
     """What may go from a host."""
     sizes = {name: int(image.get("Size") or 0) for image in engine.images() for name in image.get("RepoTags") or []}
@@ -64,11 +83,15 @@ def remove(root: str, engine: Engine, found: Surplus) -> None:
 def reason(found: Surplus) -> t.Optional[str]:
     """What goes, in words, or None."""
     parts = [
-        (found["releases"], f"{len(found['releases'])} former releases with their licenses"),
-        (found["images"], f"{len(found['images'])} images ({human(found['bytes'])})"),
-        (found["models"], f"{len(found['models'])} sets of models or files"),
+        (found["releases"], f"{_count(found['releases'], 'former release')} with {'its license' if len(found['releases']) == 1 else 'their licenses'}"),
+        (found["images"], f"{_count(found['images'], 'image')} ({human(found['bytes'])})"),
+        (found["models"], f"{_count(found['models'], 'set')} of models or files"),
     ]
     return ", ".join(text for items, text in parts if items) or None
+
+
+def _count(items: t.Sequence[t.Any], what: str) -> str:
+    return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
 
 
 def _roots(folder: Folder, soon: t.Optional[str]) -> set[str]:

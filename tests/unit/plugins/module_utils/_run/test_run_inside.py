@@ -29,7 +29,7 @@ def test_images_of_a_containerd_store_are_probed(fake: FakeEngine, store: str, u
     fake.images[OURS] = {"Id": "sha256:1", "Config": {"User": "nonroot"}, "RootFS": {"Layers": ["sha256:d"]}, "broken": True}
     found = inside.survey(Engine(fake.path))
     assert found["engine"]["store"] == store
-    assert found["images"] == [{"name": OURS, "id": "sha256:1", "user": "nonroot", "chain": ["sha256:d"], "usable": usable}]
+    assert found["images"] == [{"name": OURS, "id": "sha256:1", "size": 0, "user": "nonroot", "chain": ["sha256:d"], "usable": usable}]
 
 
 @pytest.mark.parametrize(("options", "rootless", "userns"), [(["name=rootless"], True, False), (["name=userns"], False, True), (None, False, False)])

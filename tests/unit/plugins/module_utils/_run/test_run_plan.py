@@ -57,6 +57,11 @@ def applied(host: dict[str, t.Any], steps: dict[str, t.Any]) -> dict[str, t.Any]
         value = step["spec"]
         ports = [port["host_port"] for port in value["ports"]]
         new["containers"].append({"name": value["name"], "id": "n", "image": value["image"], "state": "running", "labels": value["labels"], "ports": ports})
+    gone = steps["prune"] or {"releases": [], "images": [], "models": []}
+    new["images"] = [image for image in new["images"] if image["name"] not in gone["images"]]
+    new["models"] = [digest for digest in new["models"] if digest not in gone["models"]]
+    for container, release in gone["releases"]:
+        del new["deployed"][container]["releases"][release]
     return new
 
 
@@ -217,6 +222,39 @@ def test_a_license_that_ended_stands_in_the_way_of_a_start_alone() -> None:
     assert len(steps["problems"]) == 1 and "azure_ai_allow_expired" in steps["problems"][0]
     steps = plan({**running, "containers": []}, {**later, "allow_expired": True})
     assert steps["problems"] == [] and "license -1 days" in steps["lines"][0]
+
+
+def third() -> tuple[dict[str, t.Any], dict[str, t.Any], dict[str, t.Any]]:
+    """A host that was switched once, the plan of its third release, and the wish for it."""
+    host, _wish = done()
+    host = applied(host, plan(host, want(item(Image(b"base", b"second")))))
+    wish = want(item(Image(b"base", b"third")))
+    return host, plan(host, wish), wish
+
+
+def test_what_goes_after_a_switch_is_told_by_name_before_it() -> None:
+    host, steps, _wish = third()
+    first = next(iter(host["deployed"]["sent-en"]["releases"]))
+    name = local_image("sentiment", IMAGE.record["manifest"])
+    assert (steps["prune"]["releases"], steps["prune"]["images"]) == ([["sent-en", first]], [name])
+    when = "removed when what is switched has proved itself"
+    assert steps["lines"][-1] == f"former: 1 former release with its license, 1 image (0 B): {when} (sent-en {first}, {name})"
+
+
+def test_what_a_run_left_that_was_cut_off_goes_with_the_next_one() -> None:
+    host, steps, wish = third()
+    cut = plan(applied(host, {**steps, "prune": None}), wish)
+    assert cut["switch"] == [] and not cut["empty"] and cut["prune"] == steps["prune"]
+    assert [line.partition(" (sent-en")[0] for line in cut["lines"]] == ["former: 1 former release with its license, 1 image (0 B): nothing needs it, removed"]
+    assert plan(applied(host, steps), wish)["prune"] is None
+    assert plan(applied(host, {**steps, "prune": None}), {**wish, "prune": False})["empty"]
+
+
+def test_what_came_in_a_run_that_was_cut_off_is_not_taken_for_former() -> None:
+    steps = plan(have(), want(item(IMAGE, MODELS)))
+    loaded = applied(have(), {**steps, "releases": [], "switch": []})
+    assert loaded["images"] and loaded["models"] and plan(loaded, want(item(IMAGE, MODELS)))["prune"] is None
+    assert len(plan(loaded, want())["prune"]["images"]) == 1, "unless nobody declares it any more"
 
 
 def test_a_torn_release_is_staged_again() -> None:

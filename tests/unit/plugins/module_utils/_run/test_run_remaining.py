@@ -32,3 +32,19 @@ def test_rows_are_of_containers_that_need_a_license() -> None:
     rows = remaining.rows([item, free, {**item, "release": None}], "2026-12-01T00:00:00Z")
     assert [(row["container"], row["days"], row["level"]) for row in rows] == [("sent-en", 30, "amber")]
     assert rows[0]["line"] == "license of sent-en: 30 days left (amber)"
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        ([], None),
+        ([31], "license of c0: 31 days left (ok)"),
+        ([31, 0, 5], "license of c1: 0 days left (amber), ends first of 3"),
+        ([31, -2], "license of c1: ended 2 days ago (ended), ends first of 2"),
+        ([None, 31], "license of c1: 31 days left (ok), ends first of 2"),
+        ([None, None], "license of c0: unknown days left (amber)"),
+    ],
+)
+def test_which_ends_first(days: list[int | None], told: str | None) -> None:
+    rows = [{"days": each, "line": remaining.words(f"license of c{place}", each)} for place, each in enumerate(days)]
+    assert remaining.first(rows) == told

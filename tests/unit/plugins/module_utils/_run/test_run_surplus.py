@@ -42,6 +42,8 @@ def test_current_and_previous_stay_with_all_that_they_name() -> None:
     assert result["models"] == sorted([sha(b"mr1"), sha(b"mr2")])
     assert result["bytes"] == 10
     assert surplus.reason(result) == "2 former releases with their licenses, 2 images (10 B), 2 sets of models or files"
+    one = surplus.reason(found({"a": folder("r4", "r3", "r1", "r3", "r4")}, used=[name("r2")]))
+    assert one == "1 former release with its license, 1 image (5 B), 2 sets of models or files"
 
 
 def test_before_the_switch_it_tells_what_goes_after_it() -> None:
