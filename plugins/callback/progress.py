@@ -131,14 +131,15 @@ class Batches:
             self._all, self._begun = list(hosts), set()
         self._begun.update(batch)
 
+    def left(self) -> list[str]:
+        """Hosts that were not begun."""
+        return [host for host in self._all if host not in self._begun]
+
     def line(self, lost: t.Collection[str]) -> str:
-        """What a run says in the end that did not come to its last batch; empty where it did."""
-        left = [host for host in self._all if host not in self._begun]
-        if not left:
-            return ""
+        """What a run says in the end that did not come to its last batch."""
         failed = ", ".join(host for host in self._all if host in lost) or "none"
         way_out = "mend the cause and run it again, hosts that are done have nothing to do then"
-        return f"the run ended before its last batch: failed or out of reach: {failed}; not begun: {', '.join(left)}; {way_out}"
+        return f"the run ended before its last batch: failed or out of reach: {failed}; not begun: {', '.join(self.left())}; {way_out}"
 
 
 class CallbackModule(CallbackBase):
@@ -174,9 +175,8 @@ class CallbackModule(CallbackBase):
             self._stop.set()
             self._thread.join()
             self._thread = None
-        line = self._batches.line({*stats.failures, *stats.dark})
-        if line:
-            self._display.display(line)
+        if self._batches.left():
+            self._display.display(self._batches.line({*stats.failures, *stats.dark}))
 
     def _watch(self, board: Board) -> None:
         while not self._stop.wait(TICK):

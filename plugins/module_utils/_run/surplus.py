@@ -52,7 +52,7 @@ def foreseen(have: t.Mapping[str, t.Any], switch: t.Mapping[str, str], coming: t
     :param coming: names of images and digests of sets that the plan needs: they may be there already
     """
     sizes = {image["name"]: int(image.get("size") or 0) for image in have["images"]}
-    used = {container["image"] for container in have["containers"] if container["name"] not in switch}
+    used = {container.get("image", "") for container in have["containers"] if container["name"] not in switch}
     found = surplus(have["deployed"], [digest for digest in have["models"] if digest not in coming], sizes, used | set(coming), switch)
     return {**found, "reason": reason(found)}
 

@@ -186,12 +186,12 @@ def test_the_files_are_what_the_modules_write(tmp_path: Path, clock: Clock) -> N
 
 def test_batches_that_were_not_begun_are_named_in_the_inventory_s_order() -> None:
     hosts, batches = ["h3", "h1", "h2"], callback.Batches()
-    assert batches.line([]) == ""
+    assert batches.left() == []
     batches.begin(hosts, hosts[:1])
     batches.begin(hosts, hosts[1:2])
     assert "failed or out of reach: h3, h1; not begun: h2; mend the cause" in batches.line({"h1", "h3"})
     assert "out of reach: none; not begun: h2" in batches.line(())
     batches.begin(hosts, hosts[2:])
-    assert batches.line(["h1"]) == "", "it came to its last batch"
+    assert batches.left() == [], "it came to its last batch"
     batches.begin(["other", "h1"], ["h1"])
     assert "not begun: other" in batches.line(["h1"]), "of the last play"

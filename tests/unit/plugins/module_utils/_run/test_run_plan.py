@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import typing as t
 
 import pytest
@@ -13,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run.layers import present
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.carried_out import applied
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import Image, have, item, sha, want
 
 MODELS = {"digest": sha(b"set"), "files": [{"path": "a/b", "digest": sha(b"model"), "size": 5}, {"path": "c", "digest": sha(b"model"), "size": 5}]}
@@ -23,46 +22,6 @@ PACKAGES = [
     for system in ("debian-12", "debian-13")
     for name, asked in (("docker.io", True), ("runc", False), ("rsync", True), ("libpopt0", False))
 ]
-
-
-def applied(host: dict[str, t.Any], steps: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The host after the plan ran."""
-    new = copy.deepcopy(host)
-    if steps["engine"]["reason"]:
-        new["packages"].update({package["name"]: package["version"] for package in steps["engine"]["packages"]})
-        new["engine"] = new["engine"] or have()["engine"]
-    new["store"].update({blob["digest"][7:]: blob["size"] for blob in steps["send"]})
-    for step in steps["images"]:
-        if step["reason"]:
-            record = step["record"]
-            blobs = [layer for layer in record["layers"] if layer["digest"] not in step["leave_out"]]
-            held = present(record, new["images"], "classic")
-            assert set(step["leave_out"]) <= set(held) or new["engine"]["store"] != "classic", "what is left out is there by then"
-            assert all(new["store"].get(blob["digest"][7:]) == blob["size"] for blob in blobs), "what is loaded was sent"
-            new["images"] = [image for image in new["images"] if image["name"] != step["name"]]
-            chain = [layer["diff_id"] for layer in record["layers"]]
-            new["images"].append({"name": step["name"], "id": record["config"], "user": "", "chain": chain, "usable": True})
-    for models in steps["models"]:
-        assert all(new["store"].get(file["digest"][7:]) == file["size"] for file in models["files"])
-        new["models"].append(models["digest"])
-    new["networks"] = sorted({*new["networks"], *steps["networks"]})
-    for step in steps["releases"]:
-        assert step["image"] in [image["name"] for image in steps["images"]], "its user must be told"
-        folder = new["deployed"].setdefault(step["container"], {"current": None, "previous": None, "releases": {}, "source": None, "proven": None})
-        folder["releases"][step["release"]["id"]] = {**step["release"], "complete": True}
-    for step in steps["switch"]:
-        folder = new["deployed"][step["container"]]
-        folder.update(previous=folder["current"], current=step["to"], proven=step["spec"]["labels"]["airgap.azure_ai.spec"])
-        new["containers"] = [found for found in new["containers"] if found["name"] != step["container"]]
-        value = step["spec"]
-        ports = [port["host_port"] for port in value["ports"]]
-        new["containers"].append({"name": value["name"], "id": "n", "image": value["image"], "state": "running", "labels": value["labels"], "ports": ports})
-    gone = steps["prune"] or {"releases": [], "images": [], "models": []}
-    new["images"] = [image for image in new["images"] if image["name"] not in gone["images"]]
-    new["models"] = [digest for digest in new["models"] if digest not in gone["models"]]
-    for container, release in gone["releases"]:
-        del new["deployed"][container]["releases"][release]
-    return new
 
 
 CHAINS = st.lists(st.sampled_from([b"a", b"b", b"c"]), min_size=1, max_size=4)
@@ -222,39 +181,6 @@ def test_a_license_that_ended_stands_in_the_way_of_a_start_alone() -> None:
     assert len(steps["problems"]) == 1 and "azure_ai_allow_expired" in steps["problems"][0]
     steps = plan({**running, "containers": []}, {**later, "allow_expired": True})
     assert steps["problems"] == [] and "license -1 days" in steps["lines"][0]
-
-
-def third() -> tuple[dict[str, t.Any], dict[str, t.Any], dict[str, t.Any]]:
-    """A host that was switched once, the plan of its third release, and the wish for it."""
-    host, _wish = done()
-    host = applied(host, plan(host, want(item(Image(b"base", b"second")))))
-    wish = want(item(Image(b"base", b"third")))
-    return host, plan(host, wish), wish
-
-
-def test_what_goes_after_a_switch_is_told_by_name_before_it() -> None:
-    host, steps, _wish = third()
-    first = next(iter(host["deployed"]["sent-en"]["releases"]))
-    name = local_image("sentiment", IMAGE.record["manifest"])
-    assert (steps["prune"]["releases"], steps["prune"]["images"]) == ([["sent-en", first]], [name])
-    when = "removed when what is switched has proved itself"
-    assert steps["lines"][-1] == f"former: 1 former release with its license, 1 image (0 B): {when} (sent-en {first}, {name})"
-
-
-def test_what_a_run_left_that_was_cut_off_goes_with_the_next_one() -> None:
-    host, steps, wish = third()
-    cut = plan(applied(host, {**steps, "prune": None}), wish)
-    assert cut["switch"] == [] and not cut["empty"] and cut["prune"] == steps["prune"]
-    assert [line.partition(" (sent-en")[0] for line in cut["lines"]] == ["former: 1 former release with its license, 1 image (0 B): nothing needs it, removed"]
-    assert plan(applied(host, steps), wish)["prune"] is None
-    assert plan(applied(host, {**steps, "prune": None}), {**wish, "prune": False})["empty"]
-
-
-def test_what_came_in_a_run_that_was_cut_off_is_not_taken_for_former() -> None:
-    steps = plan(have(), want(item(IMAGE, MODELS)))
-    loaded = applied(have(), {**steps, "releases": [], "switch": []})
-    assert loaded["images"] and loaded["models"] and plan(loaded, want(item(IMAGE, MODELS)))["prune"] is None
-    assert len(plan(loaded, want())["prune"]["images"]) == 1, "unless nobody declares it any more"
 
 
 def test_a_torn_release_is_staged_again() -> None:

@@ -31,7 +31,7 @@ def found(host: dict[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
 @pytest.mark.parametrize(
     ("host", "packages", "told"),
     [
-        ({}, [], "image of sentiment is packed with zstd, which Docker 20.10.24 does not read, and this host has no program zstd to unpack it; install it, or"),
+        ({}, [], "image of sent-en is packed with zstd, which Docker 20.10.24 does not read, and this host has no program zstd to unpack it; install it, or"),
         ({}, [package("rsync", "3")], "; have a bundle built with azure_ai_packages: [zstd] in the connected zone, or install it"),
         ({"os": "rocky-9"}, [package("zstd", "1")], "; install it, or Docker 26 or newer"),
         ({}, [package("zstd", "1")], None),
@@ -59,6 +59,6 @@ def test_an_image_that_is_there_needs_no_program() -> None:
 def test_an_engine_that_could_not_pull_it_gets_it_over_ssh() -> None:
     steps = found({"tools": have()["tools"], "registry_error": None}, registry=PLACE)
     assert steps["registry"] is None and steps["pull_bytes"] == 0 and steps["send_bytes"] > 0 and steps["problems"] == []
-    assert len([line for line in steps["warnings"] if line.startswith(f"registry {PLACE}: the image of sentiment is packed with zstd")]) == 1
+    assert len([line for line in steps["warnings"] if line.startswith(f"registry {PLACE}: the image of sent-en is packed with zstd")]) == 1
     newer = found({"engine": NEWER, "registry_error": None}, registry=PLACE)
     assert newer["registry"] == PLACE and newer["warnings"] == found({"engine": NEWER})["warnings"]
