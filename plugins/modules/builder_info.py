@@ -282,6 +282,9 @@ class BuilderInfo:
         places = [(_device(folder), host.disk(folder)["free"]) for folder in folders]
         self.problems += builder.disk(places[0], places[1], due, load)
 
+    def _blob(self, digest: str) -> t.BinaryIO:
+        return self.store.open(Digest.parse(digest))
+
     def _diagnose(self) -> None:
         """Run the diagnostic image once for each resource in use."""
         registry = self.params["registry"] or next((item["entry"]["registry"] for item in self.runs), "")
@@ -291,7 +294,7 @@ class BuilderInfo:
             fetch.carry_out(self.store, self._skopeo(), registry, plan)
         name = local_image(diagnostic.SERVICE, plan.record["manifest"])
         diagnostic.clean(self.engine)
-        load_missing(self.engine, plan.record, name, lambda digest: self.store.open(Digest.parse(digest)), lambda _words, _size: lambda _done: None, self.store.path)
+        load_missing(self.engine, plan.record, name, self._blob, lambda _words, _size: lambda _done: None, self.store.path)
         for account in self._used():
             given = online.Account(account["endpoint"], account["api_key"])
             environment, secrets = proxy.of_container(self.params["proxy"]), proxy.secrets(self.params["proxy"])

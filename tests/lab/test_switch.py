@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 import typing as t
 
@@ -21,7 +22,7 @@ from tests.simulator import images
 
 HOST, SPEECH = (settings.host(name).container for name in ("text-1", "speech-1"))
 FOLDER = "/var/lib/azure-ai/containers/sentiment"
-OTHER_TAG = "3.0-fr"
+OTHER_TAG, THIRD_TAG = "3.0-fr", "3.0-de"
 NEVER = {"SIM_READY_AFTER": "9999"}
 STT: Json = {"name": "stt-en", "service": "speech_to_text", "tag": "4.9.0-amd64-en-us", "port": 5001, "resource": "speech-dc0"}
 
@@ -112,9 +113,10 @@ class Aside:
 
 @pytest.fixture(scope="module")
 def ready(walked: dict[str, str]) -> str:
-    """A second tag of the sentiment service at the site; the release that ran when it came."""
-    cloud.push([images.wanted({**SENTIMENT, "tag": OTHER_TAG, "options": {}})])
-    road.bundle(*declared(tag=OTHER_TAG), log="switch-bundle")
+    """A second and a third tag of the sentiment service at the site; the release that ran when they came."""
+    cloud.push([images.wanted({**SENTIMENT, "tag": tag, "options": {}}) for tag in (OTHER_TAG, THIRD_TAG)])
+    third = {"azure_ai_containers__third": [{**SENTIMENT, "name": "third", "tag": THIRD_TAG, "port": 5093}]}
+    road.bundle(*declared(third, tag=OTHER_TAG), log="switch-bundle")
     road.carry()
     road.receive(log="switch-receive")
     road.rollout(log="switch-before")
@@ -192,6 +194,40 @@ def test_back_by_hand_and_no_rollout_undoes_it_in_silence(ready: str) -> None:
         rollout("-e", "azure_ai_unpin=true", *forward)
         assert release() == new
         assert road.changes(rollout())["text-1"] > 0
+        assert release() == ready
+
+
+def kept() -> set[str]:
+    """Releases of the sentiment container on the host."""
+    return set(inside(HOST, "ls", f"{FOLDER}/releases").split())
+
+
+def test_what_two_switches_left_behind_goes_and_nothing_else_does(ready: str) -> None:
+    """A set that no release names stands for what a run left which was cut off before it removed anything."""
+    third, left = declared(tag=THIRD_TAG), f"/var/lib/azure-ai/models/{'5' * 64}"
+    with aftermath.of("switch-former"):
+        docker("exec", HOST, "sh", "-c", "tar --create --files-from /dev/null | docker import - plant.example/own:1")
+        image = found()["Config"]["Image"]
+        rollout(*declared(tag=OTHER_TAG))
+        second = release()
+        assert ready in kept(), "it is what a rollback would go back to"
+        check = rollout("--check", *third)
+        plan = road.read(road.CONTROL, f"{road.HOME}/plans/{road.SITE}.txt").decode()
+        for told in (check, plan):
+            assert re.search(rf"former: 1 former release with its license, 1 image \(.*\): removed when .*\(sentiment {ready}, {image}\)", told), told
+            assert "license of sentiment: " in told
+        output = rollout(*third)
+        assert re.search(r"text-1: 1 former release with its license, 1 image \(.*\) removed", output), output
+        assert kept() == {second, release()} and image not in aftermath.images(HOST)
+        assert "plant.example/own:1" in docker("exec", HOST, "docker", "images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        before = found()["State"]["StartedAt"]
+        inside(HOST, "sh", "-c", f"mkdir -p {left} && echo model > {left}/model")
+        output = rollout(*third)
+        assert "nothing needs it, removed" in output and "text-1: 1 set of models or files removed" in output
+        assert road.changes(output) == {"text-1": 1} and inside(HOST, "sh", "-c", f"ls {left} 2>/dev/null || echo gone") == "gone"
+        assert road.changes(rollout(*third)) == {"text-1": 0} and found()["State"]["StartedAt"] == before
+        docker("exec", HOST, "docker", "rmi", "plant.example/own:1")
+        rollout()
         assert release() == ready
 
 

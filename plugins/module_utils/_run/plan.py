@@ -74,9 +74,7 @@ def plan(have: Have, want: Want) -> Plan:
         told += more
     loads = [item for item in result["images"] if item["reason"]]
     result["staged"] = not (result["send"] or loads or result["models"] or result["releases"])
-    result["empty"] = result["staged"] and not result["engine"]["reason"] and not (
-        result["switch"] or result["networks"] or result["front"] or result["prune"]
-    )
+    result["empty"] = result["staged"] and not result["engine"]["reason"] and not (result["switch"] or result["networks"] or result["front"] or result["prune"])
     result["lines"] = _lines(have, want, result, sends)
     return result
 

@@ -13,18 +13,7 @@ import jinja2
 TEMPLATE = Path(__file__).parents[3] / "roles/preflight/templates/plan.txt.j2"
 LICENSE = {"line": "license of sentiment: 30 days left (amber)"}
 NOTHING: dict[str, t.Any] = {"lines": [], "warnings": [], "problems": [], "licenses": []}
-
-
-def test_every_host_is_in_it_with_the_days_of_its_licenses() -> None:
-    plans = {
-        "busy-1": {"plan": {**NOTHING, "lines": ["container sentiment: none -> 1"], "warnings": ["slow"], "licenses": [LICENSE, LICENSE]}},
-        "calm-1": {"plan": {**NOTHING, "licenses": [LICENSE]}},
-        "bare-1": {"plan": {**NOTHING, "problems": ["no engine"]}},
-    }
-    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # as Ansible's template module
-    hostvars = {name: {"preflight_result": value} for name, value in plans.items()} | {"gone-1": {}}
-    text = environment.from_string(TEMPLATE.read_text()).render(preflight_site="plant-7", ansible_play_hosts_all=list(hostvars), hostvars=hostvars)
-    assert text == """Rollout plan of plant-7
+WRITTEN = """Rollout plan of plant-7
 
 busy-1
   container sentiment: none -> 1
@@ -44,3 +33,15 @@ bare-1
 gone-1
   no answer: not planned
 """
+
+
+def test_every_host_is_in_it_with_the_days_of_its_licenses() -> None:
+    plans = {
+        "busy-1": {"plan": {**NOTHING, "lines": ["container sentiment: none -> 1"], "warnings": ["slow"], "licenses": [LICENSE, LICENSE]}},
+        "calm-1": {"plan": {**NOTHING, "licenses": [LICENSE]}},
+        "bare-1": {"plan": {**NOTHING, "problems": ["no engine"]}},
+    }
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # as Ansible's template module
+    hostvars = {name: {"preflight_result": value} for name, value in plans.items()} | {"gone-1": {}}
+    text = environment.from_string(TEMPLATE.read_text()).render(preflight_site="plant-7", ansible_play_hosts_all=list(hostvars), hostvars=hostvars)
+    assert text == WRITTEN
