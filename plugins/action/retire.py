@@ -68,7 +68,7 @@ class ActionModule(ActionBase):
             packed[step["name"]] = told["fingerprint"]
             archives.append({"container": step["name"], "path": path, **{key: told[key] for key in ("digest", "files", "bytes", "skipped")}})
         done = self._ask(args, task_vars, step="wipe", packed=packed)
-        return {"archives": archives, "wiped": done["wiped"], "changed": True}
+        return {"archives": archives, "wiped": done["wiped"], "sets": done["sets"], "changed": True}
 
     def _fetch(self, args: Json, name: str, folder: str, task_vars: Json | None) -> tuple[Json, str]:
         """Archive one container's folder and bring it here; it has its name only when it is proved."""

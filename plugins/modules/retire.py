@@ -119,6 +119,10 @@ wiped:
   description: Number of license files that were wiped; a search found no copy afterwards.
   returned: success
   type: int
+sets:
+  description: Number of sets of models and files that were removed; neither they nor blobs that only they had were there afterwards.
+  returned: success
+  type: int
 """
 
 import os
@@ -128,7 +132,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, RemoteError, one_line
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import host_blobs, lock, manage, pack, retire, wipe
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock, manage, pack, retire, wipe
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
 STOP_SECONDS = 60
@@ -158,8 +162,8 @@ def archive(plan: Json, params: t.Mapping[str, t.Any]) -> Json:
     return pack.write(os.path.join(params["root"], "containers", step["name"]), params["target"])
 
 
-def act(plan: Json, params: t.Mapping[str, t.Any], engine: Engine) -> int:
-    """Remove, wipe, remove; every part may be gone already. Return the number of license files wiped."""
+def act(plan: Json, params: t.Mapping[str, t.Any], engine: Engine) -> tuple[int, int]:
+    """Remove, wipe, remove; every part may be gone already. Return the numbers of license files wiped and of sets removed."""
     root, steps = params["root"], plan["containers"]
     for step in steps:
         folder = os.path.join(root, "containers", step["name"])
@@ -172,7 +176,7 @@ def act(plan: Json, params: t.Mapping[str, t.Any], engine: Engine) -> int:
     count = wipe.wipe(root, [step["name"] for step in steps], plan["left"])
     for name in plan["images"]:
         engine.remove_image(name)
-    host_blobs.remove_sets(root, plan["models"])
+    sets = wipe.sets(root, plan["models"])
     for name in plan["networks"]:
         engine.remove_network(name)
     for step in steps:
@@ -181,7 +185,7 @@ def act(plan: Json, params: t.Mapping[str, t.Any], engine: Engine) -> int:
         wipe.remove_store(root)
     if plan["packages"]:
         purge(plan["packages"])
-    return count
+    return count, sets
 
 
 def apt(*words: str) -> str:
@@ -212,7 +216,7 @@ def run(params: t.Mapping[str, t.Any], check: bool) -> Json:
     engine = Engine(params["docker_socket"])
     plan = retire.plan(retire.look(params["root"], engine), want_of(params))
     plan["problems"] += needed(plan["packages"])
-    result: Json = {"changed": not plan["empty"], "plan": plan, "archives": [], "wiped": 0, "msg": "; ".join(plan["lines"]) or "nothing to retire"}
+    result: Json = {"changed": not plan["empty"], "plan": plan, "archives": [], "wiped": 0, "sets": 0, "msg": "; ".join(plan["lines"]) or "nothing to retire"}
     if check or params["step"] == "look" or plan["empty"]:
         return result
     if plan["problems"]:
@@ -222,7 +226,7 @@ def run(params: t.Mapping[str, t.Any], check: bool) -> Json:
     elif params["step"] == "pack":
         result["packed"] = archive(plan, params)
     else:
-        result["wiped"] = act(plan, params, engine)
+        result["wiped"], result["sets"] = act(plan, params, engine)
     return result
 
 

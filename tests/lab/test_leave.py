@@ -101,7 +101,7 @@ def test_a_slip_of_the_fingers_retires_nothing(used: dict[str, t.Any]) -> None:
     assert "run it again with -e retire_confirm=text-1" in " ".join(refused().split())
     assert "run it again with -e retire_confirm=text-1" in " ".join(refused(retire_confirm="speech-1").split())
     told = retire("--check")
-    assert f"container {NAME}: stop and remove it, archive {len(used['wrote'])} files" in told and road.changes(told) == {"text-1": 1}
+    assert f"container {NAME}: stop and remove it, archive {len(used['wrote'])} files" in told and road.changes(told)["text-1"] >= 1
     assert any(each["Name"] == f"/{NAME}" for each in road.containers("text-1"))
 
 
@@ -111,6 +111,8 @@ def test_a_container_is_retired_and_nothing_is_lost(used: dict[str, t.Any]) -> N
     output = retire(retire_confirm="text-1")
     path = re.search(r"archived and proved: (\S+?\.tar\.gz)", output)
     assert path, output
+    assert re.search(rf"carry the folder \S+/outbox/usage-{road.SITE}-\d+ into", output), "what was read last waits for nobody"
+    assert "text-1: 1 license files wiped" in output and "text-1: 0 sets of models and files removed, and neither they" in output
     with tarfile.open(fileobj=io.BytesIO(road.read(road.CONTROL, path[1]))) as tar:
         kept = {each.name: hashlib.sha256(t.cast("t.IO[bytes]", tar.extractfile(each)).read()).hexdigest() for each in tar if each.isreg()}
     assert {name.removeprefix("output/"): digest for name, digest in kept.items() if name.startswith("output/")} == used["wrote"]
@@ -213,7 +215,8 @@ def test_a_whole_host_is_retired_and_the_others_go_on(retired: dict[str, t.Any])
     for name in mine:
         assert f"container {name}: stop and remove it, archive" in retired["check"]
         assert re.search(rf"archived and proved: \S+/speech-1/{name}-\S+\.tar\.gz", retired["host"])
-    assert road.changes(retired["check"]) == {"speech-1": 1}
+    assert road.changes(retired["check"])["speech-1"] >= 1
+    assert f"/outbox/usage-{road.SITE}-" in retired["host"]
     assert retired["left"] == {each for each in retired["running"] if each[0] == "text-1"}
     assert {key: value for key, value in archived("speech-1").items() if key[1] in mine} == {
         key: value for key, value in retired["wrote"].items() if key[0] == "speech-1"
@@ -226,6 +229,7 @@ def test_a_whole_host_is_retired_and_the_others_go_on(retired: dict[str, t.Any])
 def test_a_site_is_retired_and_headquarters_has_every_record(retired: dict[str, t.Any]) -> None:
     assert {host for host, count in road.changes(retired["site check"]).items() if count} >= {"text-1"}
     assert left_of(TEXT) == ("", "", "")
+    assert re.search(r"text-1: [1-9]\d* sets of models and files removed", retired["site"]), "those of the translator"
     kept = {key: value for key, value in outcome.metered().items() if key[:2] in retired["running"]}
     assert kept == {key: value for key, value in retired["wrote"].items() if key[0] == "text-1"}, "what was written stays where it was"
     assert set(road.changes(retired["again"]).values()) == {0} and "nothing to retire" in retired["again"]

@@ -218,6 +218,13 @@ def remove(root: str, paths: t.Iterable[str]) -> None:
             _unlink(target)
 
 
+def own(root: str, digests: t.Iterable[str]) -> set[str]:
+    """Hex digests of blobs in the store that are files of these sets and of no other."""
+    names = {digest.rpartition(":")[2] for digest in digests}
+    files = _files(root, names) - _files(root, {digest.rpartition(":")[2] for digest in deployed.models(root)} - names)
+    return {name for name in deployed.store(root) if _identity(_blob(root, name)) in files}
+
+
 def remove_sets(root: str, digests: t.Iterable[str]) -> None:
     """Remove sets, and blobs of theirs that no other set shares."""
     names = [digest.rpartition(":")[2] for digest in digests]

@@ -19,7 +19,7 @@ import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import CHUNK, copy_hashing
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, IntegrityError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host_blobs
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.retire import KEPT
 
 Digests = dict[int, set[str]]  # size of a license to digests of licenses of that size
@@ -60,6 +60,19 @@ def wipe(root: str, names: t.Sequence[str], spared: t.Sequence[str]) -> int:
     if left:
         raise IntegrityError(left[0], "still holds a license that was wiped", "see who writes it, and run it again")
     return len(found)
+
+
+def sets(root: str, digests: t.Sequence[str]) -> int:
+    """Remove sets of models and files, and blobs that no other set shares; return how many sets that were.
+
+    :raises IntegrityError: one of them, or such a blob, is there afterwards.
+    """
+    blobs = host_blobs.own(root, digests)
+    host_blobs.remove_sets(root, digests)
+    stayed = sorted(set(deployed.models(root)) & set(digests)) + sorted(f"sha256:{name}" for name in deployed.store(root).keys() & blobs)
+    if stayed:
+        raise IntegrityError(f"models {stayed[0]}", f"still below {root} after they were removed", "see who writes them or has links to them, and run it again")
+    return len(digests)
 
 
 def remove(root: str, name: str, keep: bool) -> None:

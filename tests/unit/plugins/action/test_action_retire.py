@@ -38,7 +38,7 @@ class Host:
 
     def execute(self, module_args: Json, **_more: t.Any) -> Json:
         self.asked.append(module_args)
-        answer: Json = {"changed": True, "plan": self.plan, "wiped": 2}
+        answer: Json = {"changed": True, "plan": self.plan, "wiped": 2, "sets": 1}
         if module_args["step"] == "pack":
             answer["packed"] = pack.write(str(self.folder / module_args["packing"]), module_args["target"])
             self.harm(Path(module_args["target"]))
@@ -75,7 +75,7 @@ def test_each_container_is_packed_by_name_and_wiped_as_it_was_packed(host: Host,
     assert [(item["container"], item["files"], pack.prove(item["path"])) for item in done["archives"]] == [("one", 1, 1), ("two", 1, 1)]
     assert sorted(os.listdir(tmp_path / "archive")) == sorted(os.path.basename(item["path"]) for item in done["archives"])
     assert {os.stat(item["path"]).st_mode & 0o777 for item in done["archives"]} == {0o600}
-    assert (done["wiped"], done["changed"]) == (2, True)
+    assert (done["wiped"], done["sets"], done["changed"]) == (2, 1, True)
     assert not host.temporary.exists() and host.shell.tmpdir == "/the/task's/own"
 
 

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import IntegrityError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import wipe
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import host_blobs, wipe
 
 
 def lay(root: Path, name: str, text: str) -> Path:
@@ -83,3 +84,33 @@ def test_the_store_goes_with_the_folders_that_are_empty_then(tmp_path: Path) -> 
     wipe.remove_store(str(tmp_path))
     wipe.remove_store(str(tmp_path))
     assert os.listdir(tmp_path) == []
+
+
+def placed(root: Path, name: str, *blobs: str) -> str:
+    """A set whose files are links to blobs of the store; its digest."""
+    store, folder = root / "store/blobs/sha256", root / "models" / (name * 64)
+    store.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True)
+    for blob in blobs:
+        path = store / (blob * 64)
+        if not path.exists():
+            path.write_text(blob)
+        os.link(path, folder / blob)
+    return f"sha256:{name * 64}"
+
+
+def test_a_set_goes_with_the_blobs_that_only_it_has(tmp_path: Path) -> None:
+    mine = placed(tmp_path, "a", "1", "2")
+    placed(tmp_path, "b", "2", "3")
+    assert wipe.sets(str(tmp_path), [mine]) == 1 and wipe.sets(str(tmp_path), []) == 0
+    assert [path.name[0] for path in sorted((tmp_path / "store/blobs/sha256").iterdir())] == ["2", "3"]
+    assert [path.name[0] for path in (tmp_path / "models").iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize("stays", ["models/" + "a" * 64, "store/blobs/sha256/" + "1" * 64])
+def test_a_set_or_a_blob_that_is_there_afterwards_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stays: str) -> None:
+    mine = placed(tmp_path, "a", "1")
+    (gone,) = (path for path in (tmp_path / "models", tmp_path / "store") if path.name not in stays)
+    monkeypatch.setattr(host_blobs, "remove_sets", lambda _root, _digests: shutil.rmtree(gone))
+    with pytest.raises(IntegrityError, match=f"{stays[-64:]}: still below {tmp_path} after they were removed; see who"):
+        wipe.sets(str(tmp_path), [mine])
