@@ -15,8 +15,9 @@ import json
 import re
 import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import zstd
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import ENGINE_PACKAGES, OTHER_ENGINES, REGISTRY_PACKAGE
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import front, networks
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import front, networks, unpacking
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.versions import older
 
 OLDEST = (20, 10)  # Debian 11's; older ones are neither tried nor taken by community.docker
@@ -55,6 +56,8 @@ def step(have: Have, want: Want) -> Step:
         fitting = [item for item in fitting if not item["name"].startswith(front.PACKAGES)]
     if not ours or _elsewhere(have):
         fitting = [item for item in fitting if item["name"] not in PACKAGES]
+    if have["tools"][zstd.PROGRAM] or not unpacking.wanted(have, want, fitting):
+        fitting = [item for item in fitting if item["name"] != zstd.PROGRAM]
     absent = [item for item in fitting if item["name"] not in have["packages"]]
     behind = [item for item in fitting if ours and item["name"] in PACKAGES and _behind(have, item)]
     config = dict(_asked(want)["config"]) if ours else {}

@@ -17,6 +17,13 @@ Want = t.Mapping[str, t.Any]
 Steps = t.Mapping[str, t.Any]
 
 
+def wanted(have: Have, want: Want, packages: t.Iterable[t.Mapping[str, t.Any]]) -> bool:
+    """Whether the host needs the program at all: for the engine that is there or that ``packages`` may bring, and some image that is declared for it."""
+    layers = [layer for item in want["containers"] if item["image"] is not None for layer in item["image"]["layers"]]
+    versions = [str((have["engine"] or {}).get("version", "")), *(str(item["version"]) for item in packages if item["name"] == "docker.io")]
+    return any(zstd.unread(layers, version) for version in versions)
+
+
 def unread(have: Have, steps: Steps) -> list[t.Mapping[str, t.Any]]:
     """Images to load of which a layer that is not left out must be unpacked first.
 

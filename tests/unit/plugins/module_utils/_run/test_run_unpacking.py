@@ -48,6 +48,15 @@ def test_the_program_is_there_or_comes_or_is_a_problem_of_the_plan(host: dict[st
     assert told is None or told in steps["problems"][0]
 
 
+def test_the_program_is_installed_where_something_needs_it_and_nowhere_else() -> None:
+    def installed(image: Image, **host: t.Any) -> list[str]:
+        packages = [package("zstd", "1"), package("rsync", "3")]
+        return [each["name"] for each in plan(have(**{"tools": WITHOUT, **host}), want(item(image), packages=packages))["engine"]["packages"]]
+
+    assert installed(IMAGE) == ["zstd"]
+    assert installed(Image(b"base")) == installed(IMAGE, engine=NEWER) == installed(IMAGE, tools=have()["tools"]) == []
+
+
 def test_an_image_that_is_there_needs_no_program() -> None:
     chain = [layer["diff_id"] for layer in IMAGE.record["layers"]]
     name = local_image("sentiment", IMAGE.record["manifest"])
