@@ -43,6 +43,13 @@ def authority(path: str) -> str:
         return ""
 
 
+def measured(containers: t.Iterable[t.Mapping[str, t.Any]], every: bool) -> list[str]:
+    """Names of containers whose output folders are measured: those that were asked to log there, or all that have one."""
+    return [
+        item["declaration"]["name"] for item in containers if item["declaration"]["disk_logging"] is not None or (every and "output" in item["entry"]["mounts"])
+    ]
+
+
 class ActionModule(ActionBase):
     """airgap.azure_ai.rollout_plan."""
 
@@ -61,6 +68,7 @@ class ActionModule(ActionBase):
                 "allow_expired": {"type": "bool", "default": False},
                 "unpin": {"type": "bool", "default": False},
                 "prune": {"type": "bool", "default": True},
+                "measure": {"type": "bool", "default": False},
                 "engine_manage": {"type": "str", "default": "auto"},
                 "engine_config": {"type": "dict", "default": {}},
                 "transport": {"type": "str", "default": "auto"},
@@ -87,7 +95,7 @@ class ActionModule(ActionBase):
         names = sorted({item["name"] for item in want["packages"]} | {"docker.io", *manage.TOOLS})
         asked = {**{name: args[name] for name in ("root", "docker_socket", "engine_config", "incoming")}, "packages": names}
         asked["folders"] = adoption.folders(want["containers"])
-        asked["outputs"] = [item["declaration"]["name"] for item in want["containers"] if item["declaration"]["disk_logging"] is not None]
+        asked["outputs"] = measured(want["containers"], args["measure"])
         if want["registry"]:
             asked.update(registry=want["registry"], registry_ca=authority(args["registry_ca"]))
         looked = self._execute_module(module_name="airgap.azure_ai.host_info", module_args=asked, task_vars=task_vars)

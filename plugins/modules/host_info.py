@@ -136,7 +136,8 @@ host:
     incoming:
       description:
         - What came in O(incoming) before a transfer broke off, as C(blobs) (bytes by hex digest), C(loose) (bytes of files that the next
-          transfer removes) and C(on) (those of C(disk) that are on the same file system); null when no folder was named.
+          transfer removes) and C(on) (those of C(disk) that are on the same file system), with the C(folder) itself and the bytes that are C(free) for it;
+          null when no folder was named.
       type: dict
       returned: always
     store: {description: Sizes of the blobs in the host's store by hex digest., type: dict, returned: always}

@@ -63,6 +63,12 @@ options:
     description: Plan to remove releases, images and sets that nothing on the host needs after the switch, or since one that was cut off.
     type: bool
     default: true
+  measure:
+    description:
+      - Measure the output folders of all declared containers, to warn of large ones, which walks through them. Without it those that were asked to log there
+        are measured alone.
+    type: bool
+    default: false
   transport:
     description: How images come to the host, V(ssh), V(registry), or V(auto), which takes the registry from O(registry_from) hosts on.
     type: str

@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import LABEL_PREFIX
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.release import Release
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, entries, incoming, manage, sizes, unpacking
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, entries, extras, incoming, manage, sizes, unpacking
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.declaration import selector_of
 
 CLOCK_LIMIT = 86400  # seconds: a license is judged by whole days
@@ -32,7 +32,7 @@ def judge(have: Have, want: Want, steps: t.Mapping[str, t.Any]) -> Found:
     problems: list[str] = []
     warnings: list[str] = []
     checks = [_lock(have), _engine(have, want, steps), _registry(have, want), _clock(have, want), _memory(have, want), _disk(have, steps)]
-    checks.append(unpacking.judge(have, want, steps))
+    checks += [unpacking.judge(have, want, steps), (incoming.judge(have, steps), [])]
     if "switch" in steps:
         want = {**want, "starting": {step["container"] for step in steps["switch"]}}
     checks += [check(have, want, item) for item in want["containers"] for check in (bound, _size, _gpu, _port, _logs, adoption.judge)]
@@ -190,11 +190,13 @@ def _size(have: Have, want: Want, item: Item) -> Found:
 def _logs(have: Have, _want: Want, item: Item) -> Found:
     """Nothing removes what a service logs to its output folder, as records of usage lie there too: somebody must be told."""
     name, logging = item["declaration"]["name"], item["declaration"]["disk_logging"]
-    held = have["outputs"].get(name, 0)
-    if logging is None or held <= logging["warn_above_mb"] * 1024**2:
+    held, most = have["outputs"].get(name, 0), extras.WARN_ABOVE_MB if logging is None else logging["warn_above_mb"]
+    if held <= most * 1024**2:
         return [], []
-    line = f"container {name}: its output folder holds {human(held)}, more than disk_logging.warn_above_mb {logging['warn_above_mb']}"
-    return [], [f"{line}; remove old logs by hand, never usage records, or raise it"]
+    line = f"container {name}: its output folder holds {human(held)}, more than "
+    if logging is None:
+        return [], [f"{line}{most} MB, and it was not asked to log there; see what it writes, and remove old logs by hand, never usage records"]
+    return [], [f"{line}disk_logging.warn_above_mb {most}; remove old logs by hand, never usage records, or raise it"]
 
 
 def _port(have: Have, want: Want, item: Item) -> Found:

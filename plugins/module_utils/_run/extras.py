@@ -38,7 +38,8 @@ _SCHEMAS: dict[str, dict[str, t.Any]] = {
         "properties": {"output": {"type": "string", "pattern": _FOLDER}, "container": {"type": "string", "pattern": _CONTAINER}},
     },
 }
-_LOGGING = {"max_file_mb": 10, "warn_above_mb": 500}
+WARN_ABOVE_MB = 500  # of an output folder, unless disk_logging says otherwise
+_LOGGING = {"max_file_mb": 10, "warn_above_mb": WARN_ABOVE_MB}
 
 Raw = t.Mapping[str, t.Any]
 

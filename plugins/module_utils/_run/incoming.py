@@ -14,7 +14,8 @@ import os
 import re
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, lock
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run import deployed, host, lock
 
 _LOOSE = re.compile(r"\.[0-9a-f]{64}\.[A-Za-z0-9]{6}")  # a file that rsync was killed at: it does not go on from there
 
@@ -23,7 +24,8 @@ Blob = t.Mapping[str, t.Any]
 
 
 def look(folder: str, places: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """blobs (bytes by hex digest), loose (bytes of what the next transfer removes), on (those of ``places`` that are on the same file system).
+    """folder, free (bytes of its file system), blobs (bytes by hex digest), loose (bytes of what the next transfer removes), on (those of ``places``
+    that are on the same file system).
 
     :param folder: where rsync lays down blobs; there may be none yet
     :param places: name to folder, which may not be there yet
@@ -37,7 +39,13 @@ def look(folder: str, places: t.Mapping[str, str]) -> dict[str, t.Any]:
             elif _LOOSE.fullmatch(name):
                 loose += size
     device = _device(folder)
-    return {"blobs": blobs, "loose": loose, "on": sorted(name for name, place in places.items() if _device(place) == device)}
+    return {
+        "folder": folder,
+        "free": host.disk(folder)["free"],
+        "blobs": blobs,
+        "loose": loose,
+        "on": sorted(name for name, place in places.items() if _device(place) == device),
+    }
 
 
 def arrived(have: Have, blobs: t.Iterable[Blob]) -> int:
@@ -55,6 +63,16 @@ def freed(have: Have, blobs: t.Iterable[Blob], place: str) -> int:
 def room(have: Have, blobs: t.Sequence[Blob]) -> int:
     """Bytes that the folder's file system must have free to take the rest of these blobs, and to go on inside the largest one."""
     return sum(blob["size"] for blob in blobs) - arrived(have, blobs) + max((blob["size"] for blob in blobs), default=0)
+
+
+def judge(have: Have, steps: t.Mapping[str, t.Any]) -> list[str]:
+    """A problem where the folder cannot take what the plan sends: the run itself looks again, right before it sends."""
+    found = have.get("incoming") or {}
+    if not steps.get("send") or found.get("free") is None or found["free"] + int(found["loose"]) >= steps["send_room"]:
+        return []
+    there, needed = human(found["free"] + int(found["loose"])), human(steps["send_room"])
+    needs = f"{needed} needed for what is still to be sent and to go on inside the largest file where the line breaks"
+    return [f"disk: {there} free for {found['folder']}, {needs}; make room, or name another folder in stage_incoming"]
 
 
 def _files(folder: str) -> list[tuple[str, int]]:

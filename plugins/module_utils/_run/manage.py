@@ -56,7 +56,7 @@ def step(have: Have, want: Want) -> Step:
         fitting = [item for item in fitting if not item["name"].startswith(front.PACKAGES)]
     if not ours or _elsewhere(have):
         fitting = [item for item in fitting if item["name"] not in PACKAGES]
-    if have["tools"][zstd.PROGRAM] or not unpacking.wanted(have, want, fitting):
+    if have["tools"].get(zstd.PROGRAM) or not unpacking.wanted(have, want, fitting):
         fitting = [item for item in fitting if item["name"] != zstd.PROGRAM]
     absent = [item for item in fitting if item["name"] not in have["packages"]]
     behind = [item for item in fitting if ours and item["name"] in PACKAGES and _behind(have, item)]

@@ -44,7 +44,7 @@ def judge(have: Have, want: Want, steps: Steps) -> tuple[list[str], list[str]]:
     found: tuple[list[str], list[str]] = ([], [])
     if want.get("registry") and not have.get("registry_error"):
         found[1].append(f"registry {want['registry']}: {line}, so this host's images go over ssh and are unpacked for it")
-    if not have["tools"][zstd.PROGRAM] and zstd.PROGRAM not in {item["name"] for item in steps["engine"]["packages"]}:
+    if not have["tools"].get(zstd.PROGRAM) and zstd.PROGRAM not in {item["name"] for item in steps["engine"]["packages"]}:
         found[0].append(f"images: {line}, and this host has no program {zstd.PROGRAM} to unpack it; {_way_out(have, want)}")
     return found
 

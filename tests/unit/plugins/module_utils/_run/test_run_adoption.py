@@ -127,3 +127,10 @@ def test_logs_beyond_the_bound_are_warned_of() -> None:
     assert not any("output folder holds" in line for line in plan(have(outputs={"sent-en": 1024**2}), wanted)["warnings"])
     (line,) = [line for line in plan(have(outputs={"sent-en": 1024**2 + 1}), wanted)["warnings"] if "output folder holds" in line]
     assert line.startswith("container sent-en: ") and "never usage records" in line
+
+
+def test_a_large_folder_is_warned_of_where_nobody_asked_for_logs_as_well() -> None:
+    most = 500 * 1024**2
+    assert plan(have(outputs={"sent-en": most}), want(item(IMAGE)))["warnings"] == plan(have(), want(item(IMAGE)))["warnings"]
+    (line,) = [line for line in plan(have(outputs={"sent-en": most + 1}), want(item(IMAGE)))["warnings"] if "output folder holds" in line]
+    assert "more than 500 MB, and it was not asked to log there; see what it writes, and remove old logs by hand, never usage records" in line

@@ -76,7 +76,8 @@ def test_what_still_lacks_is_told_with_what_came_before() -> None:
 def test_the_folder_is_looked_at(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     found = incoming.look(str(folder), {"root": str(tmp_path / "root"), "proc": "/proc"})
-    assert found == {"blobs": {}, "loose": 0, "on": ["root"]}
+    assert found.pop("free") > 0
+    assert found == {"folder": str(folder), "blobs": {}, "loose": 0, "on": ["root"]}
     (folder / ".~tmp~").mkdir(parents=True)
     data = b"x" * 8192
     for name in ("a" * 64, f".~tmp~/{'a' * 64}", f".~tmp~/{'b' * 64}", f".{'c' * 64}.Ab3xyZ", ".blobs", "notes"):
@@ -87,3 +88,15 @@ def test_the_folder_is_looked_at(tmp_path: Path) -> None:
     (folder / ("e" * 64)).symlink_to(folder / "notes")
     found = incoming.look(str(folder), {})
     assert found["blobs"] == {"a" * 64: 8192, "b" * 64: 8192, "d" * 64: 0} and found["loose"] == 8192
+
+
+def test_a_home_that_is_too_small_is_told_before_the_run() -> None:
+    def told(free: int, loose: int = 0, **more: t.Any) -> list[str]:
+        return plan(have(incoming={"folder": "/home/deploy/in", "free": free, "blobs": {}, "loose": loose, "on": []}, **more), WISH)["problems"]
+
+    needed = SIZE + LARGEST
+    assert told(needed) == told(needed - 5, 5) == []
+    (problem,) = told(needed - 1)
+    assert problem.startswith(f"disk: {needed - 1} B free for /home/deploy/in, {needed} B needed for what is still to be sent and to go on inside")
+    assert problem.endswith("; make room, or name another folder in stage_incoming")
+    assert told(0, store={blob["digest"][7:]: blob["size"] for blob in SEND}) == [], "nothing is sent"
