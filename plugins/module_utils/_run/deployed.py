@@ -28,11 +28,11 @@ _MAX_JSON = 1024 * 1024
 
 
 def containers(root: str) -> dict[str, dict[str, t.Any]]:
-    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven, after, former,
-    rollback, output, staged}.
+    """Each container's folder: {current, previous (release IDs or None), releases: {id: release + complete}, source, proven, proved, after,
+    former, rollback, output, staged}.
 
-    ``proven`` is the hash of the spec with which the container last proved that it works, or None, ``after`` the containers that it
-    needed then. ``former`` is the release that a rollback would go back to, ``rollback`` one that still stands, {kind, to, left, since}, or None.
+    ``proven`` is the hash of the spec with which the container last proved that it works, or None, ``proved`` its release, ``after`` the containers
+    that it needed then. ``former`` is the release that a rollback would go back to, ``rollback`` one that still stands, {kind, to, left, since}, or None.
     ``output`` is ``empty``, ``used``, the folder that it is a link to, or None. ``staged`` is what waits for the next switch, or None.
     """
     base = os.path.join(root, "containers")
@@ -134,6 +134,7 @@ def _container(folder: str) -> dict[str, t.Any]:
         "releases": releases,
         "source": _json(os.path.join(folder, SOURCE_FILE)) or None,
         "proven": proven.get("spec") if back.get("done", True) else None,
+        "proved": proven["release"] if isinstance(run, dict) and isinstance(proven.get("release"), str) else None,
         "after": list(run.get("after") or ()) if isinstance(run, dict) else [],
         "former": former if isinstance(former, str) else None,
         "rollback": back or None,

@@ -100,7 +100,9 @@ def _roots(folder: Folder, soon: t.Optional[str]) -> set[str]:
     if current is None and soon is None:
         return set(folder["releases"])  # staged, and never switched to
     if soon is not None and soon != current:
-        current, previous, staged = soon, current, None  # what was staged before a switch waits for none after it
+        # As proof.py notes it once it has proved itself: what did so before is what a rollback goes back to, no former one stands, and what was
+        # staged before a switch waits for none after it.
+        return {release for release in (soon, current, folder.get("proved") or folder.get("former")) if release}
     back = folder.get("rollback") or {}  # what a standing rollback left is what the next rollout may go on to
     kept = {current, previous, staged, folder.get("former"), *(item["release"] for item in back.get("left", ()))}
     return {release for release in kept if release}

@@ -82,6 +82,14 @@ def test_a_switch_to_another_release_ends_the_wait() -> None:
     assert found({"a": {**folder("r3", "r2"), "staged": None}}, {"a": "r3"})["releases"] == [["a", "r1"], ["a", "r4"]]
 
 
+def test_what_a_rollback_went_back_to_before_a_switch_is_not_what_it_goes_back_to_after_it() -> None:
+    now = {**folder("r2", "r1", "r1", "r2"), "proved": "r2", "former": "r1", "rollback": {"left": [{"release": "r1"}]}}
+    assert found({"a": now}, {"a": "r3"})["releases"] == [["a", "r1"]]
+    assert found({"a": now}, {"a": "r2"})["releases"] == [], "other settings alone: nobody knows yet what becomes of it"
+    unproven = {**folder("r2", "r1", "r1", "r2", "r4"), "proved": "r1", "former": "r4"}
+    assert found({"a": unproven}, {"a": "r3"})["releases"] == [["a", "r4"]], "what last proved itself stays"
+
+
 @given(st.lists(st.sampled_from(IDS), min_size=1, unique=True), st.data())
 def test_nothing_that_stays_loses_what_it_names(ids: list[str], data: st.DataObject) -> None:
     current = data.draw(st.sampled_from([None, *ids]))
