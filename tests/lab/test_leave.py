@@ -112,7 +112,7 @@ def test_a_container_is_retired_and_nothing_is_lost(used: dict[str, t.Any]) -> N
     path = re.search(r"archived and proved: (\S+?\.tar\.gz)", output)
     assert path, output
     assert re.search(rf"carry the folder \S+/outbox/usage-{road.SITE}-\d+ into", output), "what was read last waits for nobody"
-    assert "text-1: 1 license files wiped" in output and "text-1: 0 sets of models and files removed, and neither they" in output
+    assert "text-1: 1 license files wiped" in output and "text-1: 0 sets of models and files removed, neither they" in output
     with tarfile.open(fileobj=io.BytesIO(road.read(road.CONTROL, path[1]))) as tar:
         kept = {each.name: hashlib.sha256(t.cast("t.IO[bytes]", tar.extractfile(each)).read()).hexdigest() for each in tar if each.isreg()}
     assert {name.removeprefix("output/"): digest for name, digest in kept.items() if name.startswith("output/")} == used["wrote"]
