@@ -21,7 +21,7 @@ MAX_DEPTH = 32
 MAX_METERS = 10000
 MAX_NAME = 512  # characters of a meter's or service's name
 MAX_DIGITS = 36  # of a number, before and after the point together
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRINGS = re.compile(r'"[^"]*"?')  # the last one may be without an end: were that no match, each quote in it would be tried up to the end of the text
 _BRACKETS = re.compile(r"[\[\]{}]")
 _DECIMAL = re.compile(r"[0-9]{1,36}(\.[0-9]{1,36})?")
 
@@ -58,7 +58,7 @@ def parse_body(body: bytes) -> dict[str, t.Any]:
             unknown[meter["name"]] = rest
     names = [meter["name"] for meter in meters]
     if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})[0]
+        twice = next(before for before, name in zip(sorted(names), sorted(names)[1:]) if before == name)
         raise BadAnswer(f"meter {twice!r} twice")
     if unknown:
         extra["meters"] = unknown
@@ -148,9 +148,13 @@ def _depth(text: str) -> int:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return 0  # not deeper than that, whatever stands in strings
     depth = deepest = 0
-    for match in _BRACKETS.finditer(_STRINGS.sub("", text)):
+    bare = text.replace("\\\\", "").replace('\\"', "")  # then a quote begins or ends a string
+    for match in _BRACKETS.finditer(_STRINGS.sub("", bare)):
         depth += 1 if match.group() in "[{" else -1
-        deepest = max(deepest, depth)
+        if depth > deepest:
+            deepest = depth
+            if deepest > MAX_DEPTH:
+                break
     return deepest
 
 

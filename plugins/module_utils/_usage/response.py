@@ -16,7 +16,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records imp
 
 MAX_HEAD = 64 * 1024  # bytes of a status line and headers
 _STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?")
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):(.*)")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(r"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
@@ -73,7 +73,7 @@ class Reader:
             pair = _HEADER.fullmatch(line)
             if not pair:
                 raise BadAnswer("not an HTTP answer")
-            name, value = pair[1].lower(), pair[2]
+            name, value = pair[1].lower(), pair[2].strip(" \t")
             if name == "content-length" and headers.get(name, value) != value:
                 raise BadAnswer("not an HTTP answer (two lengths)")
             headers[name] = value

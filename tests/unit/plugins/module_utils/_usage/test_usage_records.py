@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from decimal import Decimal
 
 import pytest
@@ -105,6 +106,47 @@ def test_everything_else_is_refused_in_one_line(data: bytes, words: str) -> None
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 260
+
+
+def seconds(data: bytes) -> float:
+    """The quickest of some attempts to read a body that is refused."""
+    spent = []
+    for _attempt in range(5):
+        begun = time.perf_counter()
+        with pytest.raises(records.BadAnswer):
+            records.parse_body(data)
+        spent.append(time.perf_counter() - begun)
+    return min(spent)
+
+
+@pytest.mark.parametrize(
+    ("begin", "more", "end"),
+    [
+        (b"[" * 33 + b'"', b'\\"', b""),  # a string without an end, and quotes in it that might begin another
+        (b"[" * 33 + b'"', b"\\\\", b""),
+        (b"[" * 33, b'"', b""),
+        (b"[" * 33, b'"" ', b'"'),
+        (b"", b"[]", b""),
+        (b'{"meters":[{}', b',{"name":"M%d","quantity":1}', b"]}"),
+    ],
+)
+def test_no_body_holds_all_threads_up_for_long(begin: bytes, more: bytes, end: bytes) -> None:
+    def body_of(size: int) -> bytes:
+        count = size // len(more)
+        return begin + (b"".join(more % number for number in range(count)) if b"%d" in more else more * count) + end
+
+    small, large = seconds(body_of(4_000)), seconds(body_of(32_000))
+    assert large < 24 * small, "eight times the bytes take eight times as long, not sixty-four times"
+    seconds(body_of(1_000_000))
+
+
+@pytest.mark.parametrize("inside", [r"\\", r"\"[[", r"\\\"[", r"[\\\\", r"\u005c", r"\\\\\"{\n"])
+def test_brackets_in_strings_are_no_levels(inside: str) -> None:
+    text = '{"meters":[],"x":["' + inside + '","' + "[{" * 40 + '"]}'
+    assert records._depth(text) == 2
+    assert records.parse_body(text.encode())["extra"]["x"][1] == "[{" * 40
+    with pytest.raises(records.BadAnswer, match="nested deeper"):
+        records.parse_body(text.replace("]}", "," + "[" * 40 + "]" * 41 + "}").encode())
 
 
 @given(st.binary(max_size=200))
