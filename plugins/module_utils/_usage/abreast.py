@@ -65,6 +65,7 @@ def _abreast(ask: client.Ask, count: int, width: int, threads: int) -> _Results:
 def _collect(pipes: t.Sequence[t.Any], count: int) -> _Results:
     """Hand out numbers, some ahead to each process, and take what comes back; who takes the answers slowly gets fewer asked."""
     waiting = iter(range(count))
+    pipe: t.Any
     asked = dict.fromkeys(pipes, 0)  # numbers that are out
 
     def give(pipe: t.Any) -> None:

@@ -12,7 +12,7 @@ import time
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import RemoteError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import harvested, ledger, schema, spool, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import harvested, ledger, memory, schema, spool, summary
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.answer import whole
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.client import Answers
@@ -33,7 +33,7 @@ class Intake:
         self._database = schema.Database(url)
         if not keep and not self._database.exists():
             self._database = schema.Database("sqlite://")
-        self._memory = ledger.Memory()
+        self._memory = memory.Memory()
         # By host: when its first answer came, which a second attempt must not alter, endpoints and their answers.
         self._waiting: dict[str, tuple[str, list[t.Mapping[str, t.Any]], Answers]] = {}
         self._count, self._since = 0, 0.0

@@ -16,6 +16,7 @@ import secrets
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import months as calendar
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.memory import Memory
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.records import dumps, meaning_sha256
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import GENESIS, LOOKS, READINGS, tables
 
@@ -27,6 +28,7 @@ EVIDENCE = ("reset", "restored")  # record files of a source are gone; they are 
 _CHUNK = 500  # values in one IN list, rows in one INSERT
 _MOST = 50_000  # values and harvests remembered at once, so that an append of any size fits into memory
 
+Evidence = t.Mapping[tuple[str, str, str], str]
 _Base = dict[str, str]
 
 
@@ -88,29 +90,6 @@ class Chain:
             self._rows = []
 
 
-class Memory:
-    """What appends of one site in turn know of rows that are there. It holds while both chains end where the append before ended them."""
-
-    def __init__(self) -> None:
-        self._heads: t.Optional[tuple[str, str]] = None
-        self._clear()
-
-    def _clear(self) -> None:
-        self.looks: dict[str, set[tuple[str, str, str, str]]] = {}  # by harvest
-        self.last: dict[str, tuple[t.Any, ...]] = {}  # value by series
-        self.series: dict[tuple[str, str, str, str, str], str] = {}
-
-    def begin(self, heads: tuple[str, str]) -> None:
-        """Forget what somebody else may have added to, or what was never committed: an append that does not come to ``end`` leaves nothing known."""
-        if heads != self._heads:
-            self._clear()
-        self._heads = None
-
-    def end(self, heads: tuple[str, str]) -> None:
-        """What is known now holds for these heads."""
-        self._heads = heads
-
-
 class Appender:
     """Appends the documents of one site. Use: ``add`` each document, ``expect`` what should have come, then ``finish``.
 
@@ -118,13 +97,7 @@ class Appender:
     :param memory: what the appends before this one know
     """
 
-    def __init__(
-        self,
-        connection: t.Any,
-        site: str,
-        evidence: t.Optional[t.Mapping[tuple[str, str, str], str]] = None,
-        memory: t.Optional[Memory] = None,
-    ) -> None:
+    def __init__(self, connection: t.Any, site: str, evidence: t.Optional[Evidence] = None, memory: t.Optional[Memory] = None) -> None:
         found = tables()
         self._connection, self._site = connection, site
         self._looks = Chain(connection, found.looks, LOOKS, site)
@@ -197,8 +170,7 @@ class Appender:
                 self._looks.flush()
                 self._known.clear()
             looks = tables().looks
-            columns = (looks.c.host, looks.c.container, looks.c.scope, looks.c.observed_at)
-            query = sa.select(*columns).where(looks.c.site == self._site, looks.c.harvest == harvest)
+            query = sa.select(looks.c.host, looks.c.container, looks.c.scope, looks.c.observed_at).where(looks.c.site == self._site, looks.c.harvest == harvest)
             known = self._known[harvest] = {tuple(row) for row in self._connection.execute(query)}
         return known
 
@@ -255,8 +227,7 @@ class Appender:
         for start in range(0, len(wanted), _CHUNK):
             chosen = readings.c.series.in_(wanted[start : start + _CHUNK])
             newest = sa.select(sa.func.max(readings.c.seq)).where(readings.c.site == self._site, chosen).group_by(readings.c.series)
-            compared = ("quantity", "billed_unit", "host", "container", "release", "resource")
-            columns = [readings.c.series, *[readings.c[column] for column in compared]]
+            columns = [readings.c[name] for name in ("series", "quantity", "billed_unit", "host", "container", "release", "resource")]
             query = sa.select(*columns).where(readings.c.site == self._site, readings.c.seq.in_(newest))
             # Rows that wait in the chain are in _last already: they were put there when they were made.
             for row in self._connection.execute(query):
@@ -311,18 +282,17 @@ def open_ledger(connection: t.Any, site: str, reason: str, moment: t.Optional[st
     predecessor = before["id"] if before else None
     if known and known["ledger"] not in _ids(connection, site):
         predecessor = known["ledger"]
-    identity = secrets.token_hex(16)
     row = {
         "site": site,
         "number": before["number"] + 1 if before else 1,
-        "id": identity,
+        "id": secrets.token_hex(16),
         "opened_at": moment or calendar.now(),
         "predecessor": predecessor,
         "heads": dumps(ends) if predecessor else None,
         "reason": reason,
     }
     connection.execute(tables().ledgers.insert(), row)
-    return identity
+    return str(row["id"])
 
 
 def _ids(connection: t.Any, site: str) -> set[str]:

@@ -66,7 +66,7 @@ def node(tmp_path: Path) -> Node:
 
 @pytest.mark.parametrize(
     ("outcome", "code", "exits"),
-    [("all_read", 0, 0), ("some_missing", 0, 3), ("some_missing", 2, 3), (None, 2, 1), (None, 0, 1), (None, 4, 1), ("nonsense", 0, 1)],
+    [("all_read", 0, 0), ("all_read", 2, 3), ("some_missing", 0, 3), ("some_missing", 2, 3), (None, 2, 1), (None, 0, 1), (None, 4, 1), ("nonsense", 0, 1)],
 )
 def test_exit_codes(node: Node, outcome: str | None, code: int, exits: int) -> None:
     assert node.run(outcome=outcome, code=code).returncode == exits

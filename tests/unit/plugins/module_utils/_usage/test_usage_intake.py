@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import RemoteError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, intake, ledger, rules, schema, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import client, intake, ledger, memory, rules, schema, summary
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage import faults
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import ALL, Endpoint, report
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document, rows
@@ -150,7 +150,7 @@ def test_batches_remember_what_is_there_while_nobody_else_appends(path: str, mon
     made.add(endpoint("http://h"), answers)
     made.flush()
     with monkeypatch.context() as patch:
-        patch.setattr(ledger.Memory, "_clear", lambda _self: pytest.fail("read again though nobody else had appended"))
+        patch.setattr(memory.Memory, "_clear", lambda _self: pytest.fail("read again though nobody else had appended"))
         made.add(endpoint("http://h"), answers)
         made.flush()
     append(schema.Database(path), document("y", {"all": {"M": 9}}, name="stt", source="s-stt", service="", resource="", release=""))
