@@ -20,6 +20,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import abre
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage import faults
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.faults import ALL, Endpoint, report
 
+BEFORE: list[int] = []  # other tests' helpers
 LIMITS = client.Limits(timeout=1, retries=0, max_body=100_000)
 
 
@@ -28,6 +29,8 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three processes from six endpoints on, on any machine."""
     monkeypatch.setattr(abreast, "LEAST", 2)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2})
+    BEFORE[:] = []
+    BEFORE[:] = children()
 
 
 def endpoints(server: Endpoint, count: int) -> list[dict[str, t.Any]]:
@@ -40,9 +43,9 @@ def table(count: int) -> dict[str, t.Any]:
 
 
 def children() -> list[int]:
-    """Processes of this one."""
+    """Processes of this one that the test began."""
     found = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return [int(pid) for pid in found]
+    return [int(pid) for pid in found if int(pid) not in BEFORE]
 
 
 def timeless(answers: client.Answers) -> tuple[t.Any, ...]:
