@@ -212,6 +212,11 @@ notes:
   returned: success
   type: list
   elements: str
+lost_signatures:
+  description: Further signatures in the folder of before that are of other bytes, and are not in it any more. Have them made again.
+  returned: success
+  type: list
+  elements: str
 blobs:
   description: Number of blobs.
   returned: success
@@ -271,13 +276,17 @@ def run(params, check_mode):
         wanted = last  # a folder that is gone comes back as it was, with its sequence
     else:
         wanted = manifest.identified({**wanted, "sequence": bundles.next_sequence(params["site"], last)})
+    lost = bundles.unsigned(wanted, kit) if reason else []
     if reason and not check_mode:
         size = manifest.summary(wanted)["carried_bytes"]
         with Progress(f"bundle {params['site']}-{wanted['sequence']}", size, params["progress_file"]) as progress:
             bundles.build(wanted, key, progress.advance, params["full"], kit)
     elif not check_mode:
         bundles.remember(wanted)
-    return {**_result(bundles.folder(wanted), wanted, last, reason, check_mode), "notes": notes, "control_kit": bool(kit)}
+    result = _result(bundles.folder(wanted), wanted, last, reason, check_mode)
+    if lost:
+        result["msg"] += f"; {', '.join(lost)} of before signed other bytes, have it signed again"
+    return {**result, "notes": notes, "control_kit": bool(kit), "lost_signatures": lost}
 
 
 def _kit(params, bundles, received):

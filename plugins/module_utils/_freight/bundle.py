@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import delta, kits, room, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, countersign, delta, kits, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT, PUBLIC_MODE, SECRET_MODE, Store
@@ -106,6 +106,10 @@ class Bundles:
         """Whether the bundle built last needs no other number: its folder may have to be made again all the same."""
         return last is not None and delta.serves(last, wanted) and wanted["format"] >= last["format"]
 
+    def unsigned(self, manifest: Record, kit: str | None) -> list[str]:
+        """Names of further signatures that a folder made anew will lack, as they are of other bytes."""
+        return [name for name, stands in countersign.standing(self.folder(manifest), self._signed(manifest, kit)).items() if not stands]
+
     def build(self, manifest: Record, key: str, advance: Advance = None, full: bool = False, kit: str | None = None) -> str:
         """Make, sign and name the folder of ``manifest``; return its path. A folder of that name is replaced.
 
@@ -126,6 +130,7 @@ class Bundles:
                 if kit:
                     kits.lay(kit, temporary)
                 written = self._lay_files(temporary, manifest, key)
+                written += countersign.carry(target, temporary, self._signed(manifest, kit))
                 shutil.copy(written[0], note)
                 # At once: a flush for each costs more than the rest.
                 flush_files([*copies, *written, note, os.path.join(temporary, BLOBS), temporary])
@@ -143,6 +148,15 @@ class Bundles:
         """Let the store know the number too, in case this folder gets lost."""
         with self._store.changing() as held:
             held["bundles"][manifest["site"]] = {"sequence": manifest["sequence"], "id": manifest["id"]}
+
+    @staticmethod
+    def _signed(manifest: Record, kit: str | None) -> dict[str, bytes]:
+        """The bytes of what others sign as well, by name."""
+        found = {verify.NAME: _manifest.encoded(manifest)}
+        with contextlib.suppress(AirgapError):
+            if kit:
+                found[control.NAME] = read_regular(os.path.join(kit, control.NAME), control.MAX_MANIFEST)
+        return found
 
     def _sweep(self) -> None:
         """Remove what killed runs left behind; the lock is ours."""

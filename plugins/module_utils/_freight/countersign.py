@@ -8,13 +8,18 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import MAX_BYTES
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, TrustError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, signed_by, verify_bytes
 
 MAX_FILES = 16
+MAX_SIGNATURE = 65536
 _NAME = re.compile(r"(bundle\.json|control\.json)\.[a-z0-9][a-z0-9-]{0,31}\.sig")
 
 
@@ -54,3 +59,26 @@ def check(manifest: str, data: bytes, namespace: str, trust: Trust, first: str, 
         why = f"signed by {', '.join(signed)}: {len(signed)} of the {trust.signatures} signatures required" + "".join(f" ({reason})" for reason in reasons)
         raise TrustError(what, why, f"have another officer sign {own}, see docs/trust.md")
     return list(signed)
+
+
+def standing(folder: str, manifests: t.Mapping[str, bytes]) -> dict[str, bool]:
+    """The further signatures that lie in the folder, and whether each is of the very bytes that ``manifests`` (by file name) are to have."""
+    found = {}
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        match = _NAME.fullmatch(name)
+        if match:
+            try:
+                found[name] = read_regular(os.path.join(folder, match[1]), MAX_BYTES) == manifests.get(match[1])
+            except (AirgapError, OSError):
+                found[name] = False
+    return found
+
+
+def carry(before: str, after: str, manifests: t.Mapping[str, bytes]) -> list[str]:
+    """Copy those that stand from one folder into the one that takes its place; returns their paths there. What cannot be read stays behind."""
+    paths = []
+    for name in [name for name, stands in standing(before, manifests).items() if stands]:
+        with contextlib.suppress(AirgapError):
+            write_bytes(os.path.join(after, name), read_regular(os.path.join(before, name), MAX_SIGNATURE))
+            paths.append(os.path.join(after, name))
+    return paths

@@ -7,10 +7,12 @@ import json
 import os
 import shutil
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import sign_file
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import bundle, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.plugins.modules import bundle_build, bundle_import
@@ -35,6 +37,39 @@ def test_check_do_do(options: dict, capsys: pytest.CaptureFixture[str], tmp_path
     assert verify.verify(built["path"], kit.Keys("", "", str(tmp_path / "keys" / "signers")).trust)[2] == []
     again = kit.run_module(bundle_build, capsys, **options)
     assert not again["changed"] and again["id"] == built["id"]
+
+
+def test_an_officers_signature_stays_with_the_bytes_it_is_of(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    keys = kit.Keys(options["signing_key"], "", str(tmp_path / "keys" / "signers"))
+    tools = tool_kit.build(tmp_path / "kits", keys)
+    options["control_kit"] = str(tools)
+    officer = keys.officer(tmp_path, "azure-ai-bundle,azure-ai-control")
+    folder = Path(kit.run_module(bundle_build, capsys, **options)["path"])
+    strict = replace(keys.trust, signatures=2)
+
+    def sign() -> None:
+        keys.countersign(folder / "bundle.json", officer, "azure-ai-bundle")
+        keys.countersign(folder / "control.json", officer, "azure-ai-control")
+
+    def spoil() -> None:
+        next((folder / "blobs" / "sha256").iterdir()).unlink()
+
+    sign()
+    spoil()
+    (folder / "bundle.json.link.sig").symlink_to("/etc/passwd")
+    again = kit.run_module(bundle_build, capsys, **options)
+    assert again["changed"] and again["lost_signatures"] == [] and not (folder / "bundle.json.link.sig").is_symlink()
+    assert verify.verify(str(folder), strict)[1:] == ("builder@hq, officer@hq", [])
+    (tools / "control.json").write_bytes((tools / "control.json").read_bytes().replace(b"2026-01-31", b"2026-02-01"))
+    sign_file(str(tools / "control.json"), keys.builder, "azure-ai-control")
+    planned = kit.run_module(bundle_build, capsys, check=True, **options)
+    assert planned["lost_signatures"] == ["control.json.officer.sig"] and (folder / "control.json.officer.sig").exists()
+    again = kit.run_module(bundle_build, capsys, **options)
+    assert again["msg"].endswith("; control.json.officer.sig of before signed other bytes, have it signed again")
+    assert (folder / "bundle.json.officer.sig").exists() and not (folder / "control.json.officer.sig").exists()
+    (folder / "bundle.json").write_bytes((folder / "bundle.json").read_bytes() + b" ")
+    assert kit.run_module(bundle_build, capsys, **options)["lost_signatures"] == ["bundle.json.officer.sig"]
+    assert not (folder / "bundle.json.officer.sig").exists() and verify.verify(str(folder), keys.trust)[2] == []
 
 
 def test_blobs_that_are_known_as_good_count_as_done(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
