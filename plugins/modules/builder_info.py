@@ -74,6 +74,13 @@ options:
     description: Whether a tag may have moved to another digest since it was fetched.
     type: bool
     default: false
+  keep_locked:
+    description: Whether tags stay with the digests that O(lock) or the store holds them to, whatever the registry has under them now.
+    type: bool
+    default: false
+  lock:
+    description: File that holds each tag's digest, as M(airgap.azure_ai.image_fetch) writes it.
+    type: path
   allow_small:
     description: Only warn where the builder has less memory than a service needs at least; its license run may need less.
     type: bool
@@ -164,7 +171,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, Problems, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, filesets, reach
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, filesets, lockfile, reach
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.image import load_missing, sizes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.skopeo import Access, Skopeo
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
@@ -248,12 +255,13 @@ class BuilderInfo:
     def _images(self) -> list[fetch.Plan]:
         """Every image as its registry has it; those that cannot be had are problems."""
         plans: list[fetch.Plan] = []
+        locks = lockfile.load(self.params["lock"])
         refused: dict[tuple[str, str], list[str]] = {}  # a registry that does not answer is one problem, however many images it has
         wanted = {(self.params["registry"] or item["entry"]["registry"], item["entry"]["repository"], item["tag"]): item["service"] for item in self.containers}
         for (registry, repository, tag), service in wanted.items():
             image = {"service": service, "repository": repository, "tag": tag}
             try:
-                plans.append(fetch.plan(self.store, self._skopeo(), registry, image, self.now, self.params["accept_moved"]))
+                plans.append(fetch.plan(self.store, self._skopeo(), registry, image, self.now, self.params["accept_moved"], locks, self.params["keep_locked"]))
             except AirgapError as exc:
                 refused.setdefault((exc.problem, exc.way_out), []).append(f"{registry}/{repository}:{tag}")
         for (problem, way_out), names in refused.items():
@@ -330,6 +338,8 @@ def argument_spec() -> dict[str, t.Any]:
         "ca_path": {"type": "path"},
         "authfile": {"type": "path"},
         "accept_moved": {"type": "bool", "default": False},
+        "keep_locked": {"type": "bool", "default": False},
+        "lock": {"type": "path"},
         "allow_small": {"type": "bool", "default": False},
         "proxy": {"type": "dict", "default": {}, "no_log": True},
         "diagnostic": {"type": "bool", "default": False},

@@ -213,7 +213,7 @@ notes:
   type: list
   elements: str
 lost_signatures:
-  description: Further signatures in the folder of before that are of other bytes, and are not in it any more. Have them made again.
+  description: Further signatures of before that are of other bytes and not in the folder any more.
   returned: success
   type: list
   elements: str
@@ -283,10 +283,7 @@ def run(params, check_mode):
             bundles.build(wanted, key, progress.advance, params["full"], kit)
     elif not check_mode:
         bundles.remember(wanted)
-    result = _result(bundles.folder(wanted), wanted, last, reason, check_mode)
-    if lost:
-        result["msg"] += f"; {', '.join(lost)} of before signed other bytes, have it signed again"
-    return {**result, "notes": notes, "control_kit": bool(kit), "lost_signatures": lost}
+    return {**_result(bundles.folder(wanted), wanted, last, reason, check_mode, lost), "notes": notes, "control_kit": bool(kit), "lost_signatures": lost}
 
 
 def _kit(params, bundles, received):
@@ -335,12 +332,12 @@ def _judge(packages):
         raise Problems("packages", problems[: shape.MAX_PROBLEMS])
 
 
-def _result(path, wanted, last, reason, check_mode):
+def _result(path, wanted, last, reason, check_mode, lost):
     contents = manifest.summary(wanted)
-    verb = "would build" if check_mode else "built"
+    verb, again = "would build" if check_mode else "built", f"; {', '.join(lost)} of before signed other bytes, have it signed again" if lost else ""
     return {
         "changed": reason is not None,
-        "msg": f"{verb} {path}, {_size(contents)}: {reason}" if reason else f"{path} has these contents already",
+        "msg": f"{verb} {path}, {_size(contents)}: {reason}{again}" if reason else f"{path} has these contents already",
         "path": path,
         "id": wanted["id"],
         "sequence": wanted["sequence"],

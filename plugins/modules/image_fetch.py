@@ -17,7 +17,8 @@ description:
   - Copies images for linux/amd64 from a registry into the content-addressed store, with the registry's original bytes, so that digests
     equal those upstream. Layers that the store has, of whatever image, are not fetched again.
   - All images are looked up before the first is fetched; what cannot be had is told at once.
-  - A tag is looked up at each run. Once fetched it is locked to its digest, since licenses are made for one digest.
+  - A tag is looked up at each run. Once fetched it is locked to its digest, since licenses are made for one digest. Where the tag has moved or is gone,
+    O(accept_moved) takes the new image and O(keep_locked) stays with the old one.
   - Mirrors that C(containers-registries.conf) declares for the registry are asked first, in order, by C(skopeo).
   - Runs on the builder in the connected zone. Needs C(skopeo).
 options:
@@ -51,6 +52,12 @@ options:
     description: Take the new image where a tag has moved to another digest since it was fetched. Licenses must be downloaded anew for it.
     type: bool
     default: false
+  keep_locked:
+    description:
+      - Take the image of the digest that a tag is locked to, whatever the registry has under the tag now, for as long as licenses are made for it.
+      - The registry is asked for that digest, and for nothing where the store has the image whole.
+    type: bool
+    default: false
   ca_path:
     description: Folder with C(ca.crt) of the authority that signed the registry's certificate, and C(client.cert) and C(client.key) if it asks for them.
     type: path
@@ -62,7 +69,7 @@ options:
     description: File with the registry's login as C(skopeo login) writes it.
     type: path
   timeout:
-    description: Seconds without a new byte after which the registry is given up.
+    description: Seconds without a new byte after which a request has failed.
     type: int
     default: 120
   retries:
@@ -151,6 +158,11 @@ newer:
     service: {description: Name of the service., type: str, returned: always}
     tag: {description: Tag of the image., type: str, returned: always}
     newer: {description: The newer tags., type: list, elements: str, returned: always}
+notes:
+  description: Images that O(keep_locked) held to their digest, and where they come from.
+  returned: success
+  type: list
+  elements: str
 fetched_bytes:
   description: Bytes that were fetched, or would be in check mode.
   returned: success
@@ -167,7 +179,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import proxy
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, one_line
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, lockfile
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.skopeo import Access, Skopeo
@@ -183,7 +195,9 @@ def run(params, check_mode):
     before = [_line(image) for image in store.holdings()["images"]]
     wanted = list({tuple(sorted(image.items())): image for image in params["images"]}.values())
     locks = lockfile.load(params["lock"])
-    plans = fetch.plan_all(store, source, params["registry"], wanted, now, params["accept_moved"], locks)
+    if params["accept_moved"] and params["keep_locked"]:
+        raise InputError("accept_moved and keep_locked", "say the opposite of each other", "give one of them")
+    plans = fetch.plan_all(store, source, params["registry"], wanted, now, params["accept_moved"], locks, params["keep_locked"])
     due = [plan for plan in plans if not plan.known]
     size = fetch.total(due)
     news = lockfile.add(params["lock"], [plan.record for plan in plans], write=False)
@@ -195,6 +209,7 @@ def run(params, check_mode):
         "changed": bool(due or news),
         "msg": _told(due, size, news, len(plans), check_mode),
         "images": [plan.record for plan in plans],
+        "notes": [plan.note for plan in plans if plan.note],
         "fetched_bytes": size,
         "diff": {
             "before": _text(before) + _text(f"lock {name} {locks[name]}" for name in news if name in locks),
@@ -253,6 +268,7 @@ def main():
             "registry": {"type": "str", "required": True},
             "images": {"type": "list", "elements": "dict", "required": True, "options": image},
             "accept_moved": {"type": "bool", "default": False},
+            "keep_locked": {"type": "bool", "default": False},
             "ca_path": {"type": "path"},
             "validate_certs": {"type": "bool", "default": True},
             "authfile": {"type": "path"},

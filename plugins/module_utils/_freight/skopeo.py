@@ -8,7 +8,6 @@ This file is private to the collection.
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import time
@@ -119,15 +118,21 @@ class Skopeo:
 
     def _run(self, reference: str, arguments: list[str], folders: t.Sequence[str] = (), advance: t.Callable[[int], object] | None = None) -> bytes:
         command = [self._program, *_policy(), *arguments]
-        for attempt in itertools.count():
-            done = watch.run(command, self._access.timeout, folders, advance, self._access.environment, self._access.limit)
-            if done.returncode == 0:
-                return done.stdout
-            # Not all of this does skopeo try again by itself: not a registry that is busy when it is first asked, nor each line that breaks.
-            if attempt >= self._access.retries or not _BUSY.search(done.stderr):
+        failure: AirgapError = RemoteError(f"image {reference}", "was not asked for")
+        for attempt in range(self._access.retries + 1):
+            try:
+                done = watch.run(command, self._access.timeout, folders, advance, self._access.environment, self._access.limit)
+                if done.returncode == 0:
+                    return done.stdout
+                failure, again = explain(f"image {reference}", done.stderr), bool(_BUSY.search(done.stderr))
+            except watch.StalledError as exc:
+                failure, again = RemoteError(f"image {reference}", exc.problem, exc.way_out), True
+            # Not all of this does skopeo try again by itself: not a registry that is busy when it is first asked, nor each line that breaks or falls silent.
+            if not again:
                 break
-            time.sleep(2**attempt)
-        raise explain(f"image {reference}", done.stderr)
+            if attempt < self._access.retries:
+                time.sleep(2**attempt)
+        raise failure
 
 
 def explain(what: str, stderr: str) -> AirgapError:

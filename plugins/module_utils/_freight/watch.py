@@ -32,6 +32,10 @@ class Done(t.NamedTuple):
     stderr: str
 
 
+class StalledError(RemoteError):
+    """The program was killed, as nothing came any more."""
+
+
 def run(
     command: t.Sequence[str],
     timeout: float,
@@ -45,7 +49,7 @@ def run(
     :param timeout: seconds without a new byte in ``folders`` (or without an end) after which it is killed
     :param advance: called with the number of bytes that came into ``folders``
     :param limit: bytes a second into ``folders`` on the average; the program is paused where it is ahead, 0 for never
-    :raises MissingError: not installed; RemoteError: killed because nothing came.
+    :raises MissingError: not installed; StalledError: killed because nothing came.
     """
     before = _bytes_in(folders)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -117,7 +121,7 @@ def _wait(
             _pause(process.pid, min(ahead / limit, MAX_PAUSE))
             heard = time.monotonic()
         if time.monotonic() - heard > timeout:
-            raise RemoteError(name, f"no byte came in {timeout:g} s", "look at the network, or raise timeout")
+            raise StalledError(name, f"no byte came in {timeout:g} s", "look at the network, or raise timeout")
 
 
 def _pause(group: int, seconds: float) -> None:

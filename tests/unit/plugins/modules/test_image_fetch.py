@@ -55,6 +55,20 @@ def test_a_moved_tag_needs_a_word(options: dict, remote: kit.FolderRegistry, cap
     assert done["changed"] and done["images"][0]["manifest"] == kit.sha(moved.manifest)
 
 
+def test_a_moved_tag_may_stay_with_what_it_is_locked_to(options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    options["lock"] = str(tmp_path / "images.lock.json")
+    done = kit.run_module(image_fetch, capsys, **options)
+    remote.push("1.0", kit.make_image("base", "moved"))
+    assert "keep_locked" in kit.run_module(image_fetch, capsys, **options)["msg"]
+    assert "say the opposite" in kit.run_module(image_fetch, capsys, **options, accept_moved=True, keep_locked=True)["msg"]
+    remote.fail("no such host")
+    again = kit.run_module(image_fetch, capsys, **options, keep_locked=True)
+    assert not again["changed"] and again["images"] == done["images"] and len(again["notes"]) == 2
+    remote.fail("")
+    other = kit.run_module(image_fetch, capsys, **{**options, "store": str(tmp_path / "other")}, keep_locked=True)
+    assert other["changed"] and [image["manifest"] for image in other["images"]] == [image["manifest"] for image in done["images"]]
+
+
 def test_the_lock_is_written_and_obeyed_by_another_builder(
     options: dict, remote: kit.FolderRegistry, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

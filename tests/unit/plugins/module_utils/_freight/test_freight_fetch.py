@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError, MissingError, Problems
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import fetch, skopeo
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
@@ -103,6 +103,59 @@ def test_a_moved_tag_is_an_error_unless_accepted(empty: Store, remote: kit.Folde
     found = empty.find_image(kit.REPOSITORY, "1.0")
     assert found and found["manifest"] == kit.sha(new.manifest)
     assert plan(empty, remote).known
+
+
+@pytest.mark.parametrize("now", ["gone", "moved"])
+def test_a_tag_that_is_gone_or_has_moved_may_stay_with_its_locked_image(empty: Store, remote: kit.FolderRegistry, now: str) -> None:
+    old = kit.make_image("base", "old")
+    remote.push("1.0", old)
+    record, log = get(empty, remote), remote.fetched()
+    (remote.folder / "tag-1.0").unlink()
+    if now == "moved":
+        remote.push("1.0", kit.make_image("base", "new"))
+    with pytest.raises(AirgapError, match="stay with the one that it is locked to with keep_locked"):
+        plan(empty, remote)
+    other = Store(f"{empty.path}-2").create()
+    lock = {f"{kit.REPOSITORY}:1.0": record["manifest"]}
+    wanted = {"service": "other", "repository": kit.REPOSITORY, "tag": "1.0"}
+
+    def locked(store: Store, **changes: t.Any) -> fetch.Plan:
+        return fetch.plan(store, source(remote), HOST, wanted, kit.NOW, False, **{"lock": lock, "keep_locked": True, **changes})
+
+    fresh = locked(other)
+    assert not fresh.known and "was not asked for" in fresh.note and fresh.record["manifest"] == record["manifest"] and fresh.record["tag"] == "1.0"
+    fetch.carry_out(other, source(remote), HOST, fresh)
+    remote.fail("registry.example: dial tcp: lookup: no such host")
+    for found in (locked(empty), locked(empty, lock=None), locked(other)):  # the store alone locks as well
+        assert found.known and found.record["service"] == "other" and found.record["manifest"] == record["manifest"]
+        assert found.note == f"other:1.0 stays with {record['manifest']}, which it is locked to; the store has it, and the registry was not asked"
+    remote.fail("")
+    assert remote.fetched()[: len(log)] == log and set(kit.blobs(other.path).values()) == {old.manifest, old.config, *old.layers.values()}
+    (remote.folder / record["manifest"]).unlink()
+    os.unlink(empty.path_of(Digest.parse(record["manifest"])))
+    with pytest.raises(MissingError, match="neither the registry nor the store has sha256:.* whole; do without keep_locked"):
+        locked(empty)
+
+
+def test_a_locked_image_that_is_not_the_last_one_fetched_becomes_it_without_the_registry(empty: Store, remote: kit.FolderRegistry) -> None:
+    """Which image a bundle takes for a tag is decided by which was fetched last."""
+    remote.push("1.0", kit.make_image("old"))
+    old = get(empty, remote)
+    remote.push("1.0", kit.make_image("new"))
+    new = get(empty, remote, accept_moved=True, now="2026-06-01T00:00:00Z")
+    remote.fail("no such host")
+    options = {"lock": {f"{kit.REPOSITORY}:1.0": old["manifest"]}, "keep_locked": True}
+    todo = fetch.plan(empty, source(remote), HOST, {"service": "s", "repository": kit.REPOSITORY, "tag": "1.0"}, "2026-07-01T00:00:00Z", False, **options)
+    fetch.carry_out(empty, source(remote), HOST, todo)
+    found = empty.find_image(kit.REPOSITORY, "1.0")
+    assert found and found["manifest"] == old["manifest"] != new["manifest"] and len(empty.holdings()["images"]) == 2
+    assert fetch.plan(empty, source(remote), HOST, {"service": "s", "repository": kit.REPOSITORY, "tag": "1.0"}, kit.NOW, False, **options).known
+
+
+def test_a_tag_that_nothing_locks_is_asked_for(empty: Store, remote: kit.FolderRegistry) -> None:
+    remote.push("1.0", kit.make_image("base"))
+    found = fetch.plan(empty, source(remote), HOST, {"service": "s", "repository": kit.REPOSITORY, "tag": "1.0"}, kit.NOW, False, None, True)
+    assert found.note == "" and len(found.missing) == 1
 
 
 def test_a_damaged_layer_is_named_and_comes_anew(empty: Store, remote: kit.FolderRegistry) -> None:

@@ -127,6 +127,38 @@ def test_a_killed_fetch_is_made_good_by_the_next(tmp_path: Path, seed: int) -> N
     same(tmp_path / "killed", tmp_path / "calm")
 
 
+@pytest.mark.parametrize("seed", range(KILLS))
+def test_a_fetch_of_other_images_keeps_what_a_killed_one_has_whole(tmp_path: Path, seed: int) -> None:
+    """The first is killed between two of its layers; the second is for another site, which needs none of them."""
+    registry = kit.FolderRegistry(tmp_path / "registry")
+    texts = ["base", *(f"layer {number}" for number in range(6))]
+    registry.push("1.0", kit.make_image(*texts))
+    registry.push("2.0", kit.make_image("other"))
+    at = random.Random(seed).randint(1, len(texts) - 1)
+    slow = tmp_path / "slow" / "skopeo"
+    slow.parent.mkdir()
+    slow.write_text(registry.program.read_text().replace("os.rename(out.name, target)", "os.rename(out.name, target); DONE()"))
+    ends = f"\ndef DONE():\n    if len(open({str(registry.log)!r}).read().split()) == {at}: os.kill(os.getppid(), 9); time.sleep(20)\n"
+    slow.write_text(slow.read_text().replace("import json, os, sys, time\n", "import json, os, sys, time" + ends))
+    slow.chmod(0o755)
+
+    def bring(tag: str, program: Path) -> None:
+        store, source = Store(str(tmp_path / "store")), Skopeo(Access(), str(program))
+        wanted = [{"service": "speech_to_text", "repository": kit.REPOSITORY, "tag": tag}]
+        due = [plan for plan in fetch.plan_all(store, source, "registry.example", wanted, kit.NOW, False) if not plan.known]
+        fetch.prepare(store, due)
+        for plan in due:
+            fetch.carry_out(store, source, "registry.example", plan)
+
+    assert run_killed(lambda: bring("1.0", slow), None) == 0
+    (tmp_path / "store" / "work" / "images" / "blobs" / "sha256" / ("0" * 64)).write_bytes(b"not what it says")
+    bring("2.0", registry.program)
+    bring("1.0", registry.program)
+    assert sorted(registry.fetched()) == sorted(set(registry.fetched())), "no layer came twice"
+    assert len(registry.fetched()) == len(texts) + 1 and os.listdir(tmp_path / "store" / "work" / "images") == []
+    assert "0" * 64 not in kit.blobs(tmp_path / "store")
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory, keys: kit.Keys) -> Path:
     return media_kit.bundle(tmp_path_factory.mktemp("large"), keys)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+import types
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,15 @@ def test_a_busy_registry_is_asked_again_after_pauses_that_double(tmp_path: Path,
     with pytest.raises(AirgapError):
         skopeo.Skopeo(skopeo.Access(retries=retries), str(program)).manifest(REFERENCE)
     assert log.read_text().split() == ["asked"] * asked and [pause for pause in slept if pause >= 1] == [1, 2][: asked - 1]
+
+
+def test_a_transfer_that_stalls_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, count, naps = tmp_path / "skopeo", tmp_path / "count", []
+    monkeypatch.setattr(skopeo, "time", types.SimpleNamespace(sleep=naps.append))
+    program.write_text(f'#!/bin/sh\necho x >>{count}\n[ "$(wc -l <{count})" -gt 1 ] || exec sleep 30\necho "said"\n')
+    program.chmod(0o755)
+    assert skopeo.Skopeo(skopeo.Access(timeout=0.5, retries=1), str(program)).manifest(REFERENCE) == b"said\n"
+    assert naps == [1] and count.read_text().split() == ["x", "x"]
+    count.unlink()
+    with pytest.raises(RemoteError, match=f"^image {REFERENCE}: no byte came in 0.5 s; look at the network, or raise timeout"):
+        skopeo.Skopeo(skopeo.Access(timeout=0.5, retries=0), str(program)).manifest(REFERENCE)
