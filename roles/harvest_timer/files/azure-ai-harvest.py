@@ -100,8 +100,12 @@ def harvest(settings, arguments, service):
         code = 1
     status = read_status(settings)
     if status.get("harvest") == name and status.get("outcome") in CODES:
-        # A strict harvest fails after everything is in the ledger. Whatever else failed may have kept a host from being asked.
-        return max(CODES[status["outcome"]], CODES["some_missing"] if code else 0)
+        if code and status["outcome"] == "all_read":
+            # Nobody knows what the task that failed would have brought: what answered is in the ledger, but that is not all.
+            status = {**status, "outcome": "some_missing", "code": code}
+            write_status(settings, status)
+        # A strict harvest fails after everything is in the ledger.
+        return CODES[status["outcome"]]
     if "--check" in arguments or "-C" in arguments:
         return 0 if code == 0 else 1
     if service:
@@ -121,7 +125,8 @@ def tell(settings, mark):
     outcome = status.get("outcome", "nothing was harvested yet")
     words = {
         "all_read": "all was read",
-        "some_missing": f"{status.get('missing')} containers without a whole answer, evidence: {status.get('evidence_missing')} problems",
+        "some_missing": f"{status.get('missing')} containers without a whole answer, evidence: {status.get('evidence_missing')} problems"
+        + (f", and a task that failed (ansible-playbook returned {status['code']}): see what it printed" if status.get("code") else ""),
         "failed": f"failed, the last one that reached the ledger ended {status.get('last_good') or 'never'}",
     }
     print(f"{mark}harvest {status.get('harvest', '-')} of {status.get('ended', '-')}: {words.get(outcome, outcome)}")

@@ -66,10 +66,27 @@ def node(tmp_path: Path) -> Node:
 
 @pytest.mark.parametrize(
     ("outcome", "code", "exits"),
-    [("all_read", 0, 0), ("all_read", 2, 3), ("some_missing", 0, 3), ("some_missing", 2, 3), (None, 2, 1), (None, 0, 1), (None, 4, 1), ("nonsense", 0, 1)],
+    [
+        ("all_read", 0, 0),
+        ("some_missing", 0, 3),
+        ("some_missing", 2, 3),
+        ("all_read", 2, 3),
+        ("all_read", 4, 3),
+        (None, 2, 1),
+        (None, 0, 1),
+        (None, 4, 1),
+        ("nonsense", 0, 1),
+    ],
 )
 def test_exit_codes(node: Node, outcome: str | None, code: int, exits: int) -> None:
     assert node.run(outcome=outcome, code=code).returncode == exits
+
+
+def test_all_was_read_is_not_said_of_a_run_in_which_a_task_failed(node: Node) -> None:
+    node.service(outcome="all_read", code=2)
+    assert (node.status["outcome"], node.status["code"]) == ("some_missing", 2)
+    told = node.run("--status")
+    assert told.returncode == 3 and "a task that failed (ansible-playbook returned 2)" in told.stdout
 
 
 def test_a_status_of_another_harvest_is_not_taken_for_this_one(node: Node) -> None:

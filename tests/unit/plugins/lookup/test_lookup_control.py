@@ -11,12 +11,12 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleError
 
-from ansible_collections.airgap.azure_ai.plugins.lookup import api_keys, catalog, wants
+from ansible_collections.airgap.azure_ai.plugins.lookup import api_keys, catalog, harvested, wants
 
 SPEECH = {"name": "stt-en", "service": "speech_to_text", "tag": "4.9.0-amd64-en-us", "port": 5001, "resource": "speech-dc0"}
 SENTIMENT = {"name": "sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5003, "resource": "language-dc0"}
 
-MODULES = {"api_keys": api_keys, "catalog": catalog, "wants": wants}
+MODULES = {"api_keys": api_keys, "catalog": catalog, "harvested": harvested, "wants": wants}
 
 
 class HostVars(dict):
@@ -29,7 +29,7 @@ class HostVars(dict):
 def look(name: str, *terms: str, hosts: dict[str, t.Any] | None = None, **variables: t.Any) -> list[t.Any]:
     lookup = MODULES[name].LookupModule(templar=types.SimpleNamespace(template=lambda value: value))
     lookup.set_options = lambda **_options: None
-    lookup.get_option = {"allow_latest": False}.get
+    lookup.get_option = {"allow_latest": False, "months": 2}.get
     return lookup.run(list(terms), variables={"hostvars": HostVars(hosts or {}), **variables})
 
 
@@ -78,3 +78,46 @@ def test_the_catalog_takes_the_hosts_changes() -> None:
 def test_an_unknown_service_is_named() -> None:
     with pytest.raises(AnsibleError, match="service 'sentimental': unknown; use one of"):
         look("catalog", "sentimental")
+
+
+LEFT = {"__harvest_id": "h", "azure_ai_containers": [SPEECH, SENTIMENT]}
+
+
+def test_who_left_an_answer_and_who_was_not_meant() -> None:
+    unreachable = {"unreachable": True, "msg": "no route"}  # silence was spooled before anybody went there
+    hosts = {"a": {**LEFT, "__harvest_answer": {"failed": False}}, "b": {"azure_ai_containers": [SPEECH]}, "c": {**LEFT, "__harvest_answer": unreachable}}
+    assert [(row["host"], row["answered"], row["containers"], row["problem"]) for row in look("harvested", *hosts, hosts=hosts)] == [
+        ("a", True, [], ""),
+        ("c", True, [], ""),
+    ]
+
+
+def test_what_is_declared_where_a_host_left_nothing() -> None:
+    more = [{"name": "x", "url": "http://x", "container": "k8s"}, {"name": "y", "url": "http://y", "service": "ocr"}]
+    hosts = {"a": {**LEFT, "harvest_endpoints": more}, "b": {**LEFT, "__harvest_answer": {"failed": True, "msg": "disk\nfull"}, "harvest_containers": [SPEECH]}}
+    first, second = look("harvested", *hosts, hosts=hosts)
+    assert [(row["container"], row["service"]) for row in first["containers"]] == [
+        ("k8s", ""),
+        ("sentiment", "sentiment"),
+        ("stt-en", "speech_to_text"),
+        ("y", "ocr"),
+    ]
+    assert (first["answered"], first["problem"]) == (False, "a task for it failed before")
+    assert (len(second["containers"]), second["problem"]) == (1, "disk full")
+    (row,) = second["containers"]
+    assert (row["host"], len(row["months"])) == ("b", 2) and row["months"][0] < row["months"][1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "names", "words"),
+    [
+        ({"azure_ai_containers": [{**SENTIMENT, "service": "sentimental"}]}, [], "'sentimental' is unknown"),
+        ({"harvest_endpoints": "http://a"}, ["sentiment", "stt-en"], "harvest_endpoints is not a list"),
+        ({"harvest_endpoints": [{"url": "http://a"}]}, ["sentiment", "stt-en"], "harvest_endpoints is not a list"),
+        ({"harvest_containers": 5}, [], "harvest_containers is not a list"),
+    ],
+)
+def test_a_host_with_a_refused_declaration_is_named_with_what_is_known(wrong: dict[str, t.Any], names: list[str], words: str) -> None:
+    (row,) = look("harvested", "a", hosts={"a": {**LEFT, **wrong}})
+    assert [item["container"] for item in row["containers"]] == names
+    assert words in row["problem"] and "\n" not in row["problem"]
