@@ -25,10 +25,14 @@ with contextlib.suppress(ImportError):  # tables.IMPORT_ERROR says so
     import sqlalchemy as sa
 
 _SHOWN = ("site", "host", "container", "service", "resource", "meter", "month", "kind", "quantity", "reason", "author", "entered_at")
+_CHUNK = 500  # values in one IN list
 
 
 class Known(t.NamedTuple):
-    """Rows of the tables of exports: ``adjustments`` with ``units``, ``parts`` from statements, the newest ``states`` and ``imports`` by site."""
+    """Rows of the tables of exports: ``adjustments`` with ``units``, ``parts`` from statements, the newest ``states`` and ``imports`` by site.
+
+    Adjustments of a site whose newest export holds statements are the sums that these tell, never its signed rows as well.
+    """
 
     adjustments: list[dict[str, t.Any]]
     parts: list[Part]
@@ -38,29 +42,51 @@ class Known(t.NamedTuple):
 
 def known(connection: t.Any, site: t.Optional[str] = None) -> Known:
     """Everything that exports brought about one site, or all."""
-    stated = _newest(_rows(connection, "statements", site), ("site", "service", "resource", "meter", "month"))
-    states = _newest(_rows(connection, "states", site), ("site",))
-    return Known(
-        [{**{name: row[name] or "" for name in _SHOWN}, "units": row["billed_unit"] or row["quantity"]} for row in _rows(connection, "adjustments", site)],
-        [_part(row) for row in stated],
-        {row["site"]: {"created_at": row["created_at"], "state": json.loads(row["state"])} for row in states},
-        {row["site"]: row for row in _newest(_rows(connection, "imports", site), ("site",))},
-    )
+    states = {row["site"]: {"created_at": row["created_at"], "state": json.loads(row["state"])} for row in _newest(_rows(connection, "states", site))}
+    imports = {row["site"]: row for row in _newest(_rows(connection, "imports", site))}
+    # Statements are complete: the newest export's say all, and what an earlier one said and they do not is no longer so.
+    telling = {name: row for name, row in imports.items() if row["detail"] == "site"}
+    stated = _rows(connection, "statements", site, [row["export_id"] for row in telling.values()])
+    signed = [row for row in _rows(connection, "adjustments", site) if row["site"] not in telling]
+    adjustments = [{**{name: row[name] or "" for name in _SHOWN}, "units": row["billed_unit"] or row["quantity"]} for row in signed]
+    adjustments += [_told(row, telling[row["site"]], states.get(row["site"])) for row in stated if _adjusted(row)]
+    # A line that only says what was entered by hand is not about a month in which a container reported nothing used.
+    return Known(adjustments, [_part(row) for row in stated if not _adjusted(row) or _used(row)], states, imports)
 
 
-def _rows(connection: t.Any, name: str, site: t.Optional[str]) -> list[dict[str, t.Any]]:
+def _adjusted(row: t.Mapping[str, t.Any]) -> bool:
+    return bool(Decimal(row["adjusted"] or 0))
+
+
+def _used(row: t.Mapping[str, t.Any]) -> bool:
+    return any(Decimal(row[name]) for name in ("quantity_high", "units_high"))
+
+
+def _told(row: t.Mapping[str, t.Any], came: t.Mapping[str, t.Any], state: t.Optional[t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """An adjustment out of a statement: a sum in units, of which nobody but the site knows host, author and reason."""
+    told = {"kind": "told_by_site", "reason": "The sum of what the site entered, told with its export.", "author": came["signer"]}
+    when = state["created_at"] if state else came["imported_at"]
+    base = {name: row.get(name) or "" for name in _SHOWN}
+    return {**base, **told, "entered_at": when, "units": row["adjusted"]}
+
+
+def _rows(connection: t.Any, name: str, site: t.Optional[str], exports: t.Optional[t.Sequence[str]] = None) -> list[dict[str, t.Any]]:
+    """All rows of a table about one site, or all; of some exports only where these are given."""
     table = tables().metadata.tables.get(name)
     if table is None or not sa.inspect(connection).has_table(name):
         return []
     query = sa.select(table).order_by(table.c.site, table.c["number" if "number" in table.c else "seq"])
     if site:
         query = query.where(table.c.site == site)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    if exports is None:
+        return [dict(row) for row in connection.execute(query).mappings()]
+    chunks = [exports[start : start + _CHUNK] for start in range(0, len(exports), _CHUNK)]
+    return [dict(row) for chunk in chunks for row in connection.execute(query.where(table.c.export_id.in_(chunk))).mappings()]
 
 
-def _newest(rows: t.Iterable[dict[str, t.Any]], by: tuple[str, ...]) -> list[dict[str, t.Any]]:
-    """The last row of each key: a later export says again, or better, what an earlier one said."""
-    return list({tuple(row[name] for name in by): row for row in rows}.values())
+def _newest(rows: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The last row of each site."""
+    return list({row["site"]: row for row in rows}.values())
 
 
 def _part(row: t.Mapping[str, t.Any]) -> Part:
@@ -90,7 +116,7 @@ def findings(found: Known) -> list[dict[str, t.Any]]:
 def parts(own: t.Iterable[Part], found: Known) -> list[Part]:
     """Parts from readings, and from statements of the sites whose newest export holds statements: never both of one site."""
     stated = {site for site, row in found.imports.items() if row["detail"] == "site"}
-    return [part for part in own if part.site not in stated] + [part for part in found.parts if part.site in stated]
+    return [part for part in own if part.site not in stated] + found.parts
 
 
 def sites(report: t.Mapping[str, t.Any], found: Known, today: datetime.date) -> list[dict[str, t.Any]]:

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import metrics, sheet
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import tables
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.exchange_kit import Headquarters, Keys, Site
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.report_kit import METER, adjusted, build, fill, imported
 
 
@@ -42,6 +46,56 @@ def test_a_site_that_keeps_its_names_is_counted_by_its_statements(database: Data
     assert (site["containers"], site["license_days"], site["detail"], site["heard_of"]) == (7, 8, "site", "2026-11-22T00:00:00Z")
     assert "Told by the site, 2 times." in [finding["text"] for finding in found["findings"]]
     assert found["sites"] == ["depot"]
+
+
+MINE = {"resource": "r0", "meters": ["*"], "units": "1000", "start": "2026-01-01", "end": "2026-12-31"}
+
+
+def numbers(database: Database) -> dict[str, t.Any]:
+    """What site and headquarters must agree on; not the forecast, as a month that a statement tells is closed when it is over."""
+    found = build(database, commitments=[MINE])
+    samples = [line for line in metrics.textfile(found).decode().splitlines() if line.startswith(("azure_ai_adjusted", "azure_ai_commitment"))]
+    samples = [line for line in samples if "_forecast_" not in line]
+    return {
+        "commitments": [{name: value for name, value in row.items() if name not in ("months", "forecast")} for row in found["commitments"]],
+        "sheet": [line.split(",")[:10] for line in sheet.commitments(found).decode("utf-8-sig").splitlines()],
+        "adjusted": found["adjusted"],
+        "totals": found["totals"],
+        "meters": found["meters"],
+        "metrics": samples,
+    }
+
+
+def test_headquarters_says_what_the_site_says_whichever_detail_it_sends(tmp_path: Path) -> None:
+    keys = Keys(tmp_path, "site@plant-7", "hq@headquarters")
+    site, headquarters = Site(tmp_path / "site", keys), Headquarters(tmp_path / "hq", keys)
+    site.harvest(100)
+    site.adjust(quantity="-30")
+    site.adjust(quantity="7", kind="opening_balance", host="old", container="gone", month="2026-02")
+    headquarters.take(site.carry(tmp_path / "a", detail="host"))
+    assert numbers(headquarters.database) == numbers(site.database)
+    site.harvest(150)
+    site.adjust(quantity="-5", reason="another")
+    headquarters.take(site.carry(tmp_path / "b", detail="site"))
+    own = numbers(site.database)
+    assert (own["commitments"][0]["adjusted"], own["commitments"][0]["left"]) == ("-28", ["878", "878"])
+    assert numbers(headquarters.database) == own
+    told = build(headquarters.database)["adjustments"]
+    assert [(row["month"], row["units"], row["kind"], row["author"], row["host"]) for row in told] == [
+        ("2026-01", "-35", "told_by_site", "site@plant-7", ""),
+        ("2026-02", "7", "told_by_site", "site@plant-7", ""),
+    ]
+
+
+def test_what_an_earlier_export_stated_and_the_newest_does_not_is_gone(database: Database) -> None:
+    imported(database, "depot", "site", "2026-11-20T00:00:00Z", None)
+    with database.write() as connection:
+        other = dict.fromkeys(("quantity_low", "quantity_high", "units_low", "units_high"), "5000")
+        row = {"site": "depot", "export_id": "depot-1", "number": 1, "service": "ocr", "resource": "speech-dc0", "meter": "Speech.Moved", "month": "2026-03"}
+        connection.execute(tables().statements.insert(), {**row, **other, "adjusted": "40"})
+    assert (build(database)["commitments"][0]["used"], build(database)["commitments"][0]["adjusted"]) == (["14010", "14510"], "40")
+    imported(database, "depot", "site", "2026-11-22T00:00:00Z", None, number=2)
+    assert (build(database)["commitments"][0]["used"], build(database)["commitments"][0]["adjusted"]) == (["9020", "9520"], "0")
 
 
 def test_rows_and_statements_of_one_site_are_never_added_up(database: Database) -> None:
