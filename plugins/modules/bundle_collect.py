@@ -18,6 +18,8 @@ description:
     ordinary bundle that M(airgap.azure_ai.bundle_import) reads.
   - The signature of the list of parts is verified before anything is parsed; then each piece is compared with the digest in it while it is copied.
   - Parts that are still to come are no failure. What is damaged is, after everything else has been taken in; the parts to be made again are named.
+  - With the first part already it is told when the bundle builds on blobs that neither O(store) nor a bundle in O(dest) has, and it is refused when there
+    is no room for all parts and for the import.
   - Files that are not ours, such as C(Thumbs.db), C(._x) or C(System Volume Information), are named and left alone. Links and devices are not followed.
 options:
   paths:
@@ -118,6 +120,11 @@ foreign:
   returned: when the media could be looked at
   type: list
   elements: str
+notes:
+  description: Blobs that a bundle builds on and that neither O(store) nor another bundle in O(dest) has, with the code to be read out to the builder.
+  returned: when the media could be looked at
+  type: list
+  elements: str
 passed:
   description: Folders of parts that were passed over, as the bundle was accepted before and its signer is not trusted any more.
   returned: when the media could be looked at
@@ -169,11 +176,13 @@ def run(params, check_mode):
         "remake": found.remake,
         "foreign": found.foreign,
         "passed": found.passed,
+        "notes": found.notes,
         "copied": found.copied,
         "copied_bytes": found.bytes,
         "lines": [
             *(f"would copy: {reason}" for reason in found.reasons if check_mode),
             *states,
+            *found.notes,
             *found.problems,
             *remake,
             *_passed(found.passed),

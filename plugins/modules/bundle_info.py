@@ -15,7 +15,8 @@ author:
   - airgap.azure_ai contributors (@airgap-azure-ai)
 description:
   - Verifies a bundle's signature before anything of it is parsed, then that every listed blob is there with its size and digest and that
-    nothing else is. All problems are returned at once, a line each.
+    nothing else is. All problems are returned at once, a line each. What systems lay onto media unasked (C(Thumbs.db), C(.DS_Store), C(._x)) is named
+    and ignored.
   - Does not fail on a bad bundle; look at RV(valid).
   - The folder of a part that M(airgap.azure_ai.bundle_split) made is judged in the same way, by the list of parts that it carries.
   - Can write what it found as a page to print, and lay the bundle out for scanners.
@@ -134,6 +135,8 @@ bundle:
     base: {description: "What it builds on, or null when it is complete.", type: dict, returned: when trusted}
     contents: {description: "What is in it, a line each.", type: list, elements: str, returned: when trusted}
     control_kit: {description: "Version of the control kit that lies in the folder, or empty.", type: str, returned: when trusted}
+    foreign: {description: "What lies there and is not ours, such as C(Thumbs.db).", type: list, elements: str, returned: when trusted}
+    lacking: {description: "C(count), C(bytes) and C(code) of what O(store) lacks of its base; empty when nothing lacks.", type: dict, returned: when trusted}
 part:
   description: Which part was looked at. Empty for a whole bundle, or when the list of parts is not to be trusted.
   returned: success
@@ -170,7 +173,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import read_regular, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import Progress, human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, layout, manifest, overview, part, parts, received, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import ahead, kits, layout, manifest, overview, part, parts, received, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 
 
 def run(params, check_mode):
@@ -179,11 +183,14 @@ def run(params, check_mode):
     look = _part if part.is_part(params["path"]) else _bundle
     with Progress("verify", 0, params["progress_file"]) as progress:
         judged, told = look(params["path"], trust, params["verify"] == "full", progress.advance)
-    bundle = {}
+    bundle, notes = {}, []
     found = judged.manifest
     if found is not None:
         bundle = {**manifest.summary(found), "base": found["base"], "signer": judged.signer, "contents": manifest.contents(found)}
-        bundle["control_kit"] = judged.kit["version"] if judged.kit else ""
+        bundle["control_kit"], bundle["foreign"] = judged.kit["version"] if judged.kit else "", list(judged.foreign)
+        lacking = ahead.base(found, ahead.lacking(found, Store(params["store"]), ahead.beside(params["path"]))) if params["store"] else {}
+        bundle["lacking"] = {name: lacking[name] for name in ("count", "bytes", "code") if lacking}
+        notes = [lacking["line"]] if lacking else []
     problems = list(judged.problems)
     if problems:
         msg = f"{params['path']}: {len(problems)} problem{'' if len(problems) == 1 else 's'}, the first: {problems[0]}"
@@ -193,12 +200,13 @@ def run(params, check_mode):
     written = _write(params, judged, check_mode)
     result = {"changed": bool(written), "msg": msg, "valid": not problems, "problems": problems, "bundle": bundle, "part": told}
     before = received.before(params["store"], os.path.join(params["path"], verify.NAME))
-    return {**result, "received": before, "lines": overview.lines(judged), "written": written}
+    return {**result, "received": before, "lines": [*overview.lines(judged), *notes], "written": written}
 
 
 def _bundle(path, trust, full, advance):
     found, signer, problems = verify.verify(path, trust, full, advance)
-    return overview.Judged(path, found, signer or "", problems, full, kit=kits.look(path, trust).record if found else None), {}
+    kit = kits.look(path, trust).record if found else None
+    return overview.Judged(path, found, signer or "", problems, full, foreign=verify.strays(path) if found else (), kit=kit), {}
 
 
 def _part(path, trust, full, advance):

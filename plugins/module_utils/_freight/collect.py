@@ -8,6 +8,7 @@ This file is private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import typing as t
@@ -19,9 +20,9 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import atomic_file, make_folder, read_regular, remove_leftovers, write_bytes
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.progress import human
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import kits, medium, parts, received, room, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import ahead, kits, medium, parts, received, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.part import Part, find
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, PUBLIC_MODE, SECRET_MODE
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, PUBLIC_MODE, SECRET_MODE, Store
 
 Record = dict[str, t.Any]
 Advance = t.Optional[t.Callable[[int], object]]
@@ -75,7 +76,7 @@ class Collection:
         lacking = self.parts()
         here = [number for number, pieces in lacking.items() if not pieces]
         missing = sorted(set(lacking) - set(here))
-        left = sum(piece["size"] for pieces in lacking.values() for piece in pieces)
+        left = self._to_come()
         if self.complete:
             line = f"{self.name}: all {len(lacking)} parts are here, the bundle is {self.path}"
         else:
@@ -96,27 +97,41 @@ class Collection:
             "line": line,
         }
 
+    def base(self, part: Part, trust: Trust, store: Store) -> Record:
+        """What the bundle builds on and is not here, as ``ahead.base`` tells it; ``part`` may be all that there is of it yet."""
+        try:
+            manifest, _signer = verify.open_manifest(self._bundle, trust)
+        except AirgapError:
+            manifest, _signer = verify.open_manifest(part.path, trust)
+        return ahead.base(manifest, ahead.lacking(manifest, store, ahead.beside(self.path)))
+
+    def _to_come(self) -> int:
+        return sum(piece["size"] for pieces in self.parts().values() for piece in pieces)
+
     # -- taking in -----------------------------------------------------------------------------------------
 
     def wanted(self, part: Part) -> list[Record]:
         """What a part brings that is not here yet, in order."""
         return [piece for piece in part.pieces if not self.has(piece)]
 
-    def take(self, part: Part, trust: Trust, advance: Advance = None) -> tuple[int, list[str]]:
+    def take(self, part: Part, trust: Trust, advance: Advance = None, store: Store | None = None) -> tuple[int, list[str]]:
         """Copy from a part what is not here yet, verified on the way; return how many pieces came and what is damaged, a line each.
 
-        :raises AirgapError: the part's bundle may not be used, or there is no room.
+        :param store: the site's, which will take in the bundle
+        :raises AirgapError: the part's bundle may not be used, or there is no room for all parts and for the import.
         """
         make_folder(os.path.join(self._bundle, BLOBS))
         make_folder(os.path.join(self._staging, "pieces"))
         with medium.alone(self._staging), room.told(f"folder {self._staging}"):
             self._clear()
-            room.check(f"folder {self._staging}", self._staging, sum(piece["size"] for piece in self.wanted(part)))
+            ahead.check_room(self._staging, self._to_come())
             write_bytes(os.path.join(self._staging, medium.LIST), part.raw)
             problems = self._fixed(part)
             if problems:
                 return 0, problems
-            secrets = {blob["digest"] for blob in self._manifest(trust)["blobs"] if blob["kind"] == "license"}
+            manifest = self._manifest(trust)
+            ahead.check_room(self._staging, self._to_come(), store, manifest)
+            secrets = {blob["digest"] for blob in manifest["blobs"] if blob["kind"] == "license"}
             pieces = self.wanted(part)
             problems = [problem for problem in (self._piece(part, piece, piece["blob"] in secrets, advance) for piece in pieces) if problem]
             return len(pieces) - len(problems), problems
@@ -242,6 +257,7 @@ class Gathered:
     :param remake: numbers of parts that have to be made again, by bundle; ``advice`` says how
     :param reasons: what came, or would
     :param foreign: names of what lies on the media and is not ours
+    :param notes: what there is to say of bundles that are not whole yet
     :param passed: folders of parts of bundles that were accepted before, by whoever is not trusted any more
     """
 
@@ -252,6 +268,7 @@ class Gathered:
     foreign: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     finished: int = 0
     copied: int = 0
     bytes: int = 0
@@ -295,6 +312,7 @@ def gather(paths: t.Sequence[str], target: Target, told: t.Callable[[str, int], 
             collection = _collection(collections, part, target)
             if collection:
                 _take(found, collection, part, target, told)
+                _foresee(found, collection, part, target)
         except AirgapError as exc:
             if isinstance(exc, TrustError) and received.before(target.store, medium.Tree(folder).find(verify.NAME)):
                 found.passed.append(folder)
@@ -328,7 +346,7 @@ def _take(found: Gathered, collection: Collection, part: Part, target: Target, t
     if target.check:
         found.copied, found.bytes = found.copied + len(wanted), found.bytes + size
         return
-    came, problems = collection.take(part, target.trust, told(part.title, size))
+    came, problems = collection.take(part, target.trust, told(part.title, size), Store(target.store) if target.store else None)
     found.copied += came
     found.bytes += size - sum(piece["size"] for piece in collection.wanted(part))
     found.problems += problems
@@ -338,6 +356,15 @@ def _take(found: Gathered, collection: Collection, part: Part, target: Target, t
         size = collection.listed["part_size"]
         options = f"-e bundle_source=<folder of {collection.name}> -e bundle_part_size={size} -e '{{\"bundle_parts\": {sorted(again)}}}'"
         found.advice[collection.name] = f"on the builder, ansible-playbook airgap.azure_ai.split {options}"
+
+
+def _foresee(found: Gathered, collection: Collection, part: Part, target: Target) -> None:
+    """Tell of a base that is missing while there is time: before the other media are copied."""
+    if target.store and not collection.ready:
+        with contextlib.suppress(AirgapError):  # what cannot be read or trusted was told when it was to be taken
+            line = collection.base(part, target.trust, Store(target.store)).get("line")
+            if line and line not in found.notes:
+                found.notes.append(line)
 
 
 def _finish(found: Gathered, collection: Collection, target: Target) -> None:

@@ -16,7 +16,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical im
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, atomic_file, read_regular
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import medium, registry, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import medium, registry, room, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT
 
 ORIGINAL = "airgap.azure_ai.manifest"  # annotation: the digest under which the image is known upstream
@@ -114,6 +114,8 @@ def make(wanted: Files, where: t.Mapping[Digest, str], dest: str) -> None:
     before = f"{temporary}.before"
     for leftover in (temporary, before):
         shutil.rmtree(leftover, ignore_errors=True)
+    copied = [path for path in where.values() if os.stat(path).st_dev != os.stat(os.path.dirname(dest)).st_dev]
+    room.check(f"layout {dest}", os.path.dirname(dest), sum(map(os.path.getsize, copied)))
     try:
         for name, value in sorted(wanted.items()):
             path = os.path.join(temporary, name)

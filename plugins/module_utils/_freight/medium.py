@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import stat
 import tempfile
 import typing as t
@@ -25,7 +26,19 @@ LIST = "parts.json"
 LABELS = ("label.txt", "label.html")
 MAX_ENTRIES = 200_000
 
+# What systems leave on media by themselves, in lower case; docs/bundle-format.md has the same list.
+_STRAYS = re.compile(
+    r"thumbs\.db(:encryptable)?|ehthumbs\.db|desktop\.ini|autorun\.inf|system volume information|\$recycle\.bin|recycler|found\.[0-9]{3}"
+    r"|\.ds_store|\._.*|\.spotlight-v100|\.trashes|\.fseventsd|\.temporaryitems|\.documentrevisions-v100|\.apdisk"
+    r"|lost\+found|\.trash-[0-9]+|\.directory"
+)
+
 Advance = t.Optional[t.Callable[[int], object]]
+
+
+def is_stray(name: str) -> bool:
+    """Whether a file or folder of that name is what some system lays onto media unasked: not ours, and no sign that something is wrong."""
+    return _STRAYS.fullmatch(name.lower()) is not None
 
 
 class Span:

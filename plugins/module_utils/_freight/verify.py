@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, MissingError, Problems, TrustError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import open_regular, read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, Trust, verify_bytes
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, kits, parts_shape, registry, shape
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import countersign, kits, medium, parts_shape, registry, shape
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT
@@ -66,6 +66,8 @@ def tree_problems(path: str, manifest: dict[str, t.Any], kit: kits.Found = kits.
     problems = [*_top(path), *_fixed(path, manifest), *([kit.problem] if kit.problem else [])]
     found, unlisted = {}, []
     for name, info in _entries(os.path.join(path, BLOBS)):
+        if medium.is_stray(name):
+            continue
         if name not in listed:
             unlisted.append(f"{BLOBS}/{name} is not listed"[:300])
         elif not stat.S_ISREG(info.st_mode):
@@ -79,6 +81,16 @@ def tree_problems(path: str, manifest: dict[str, t.Any], kit: kits.Found = kits.
         elif found[name] != size:
             problems.append(f"blob {digest} has {found[name]} bytes instead of {size} ({whose[digest]})")
     return problems + unlisted
+
+
+def strays(path: str) -> list[str]:
+    """Names of what systems have laid into the folder unasked: named, never read, and nothing is wrong with the bundle for it."""
+    return [
+        os.path.normpath(os.path.join(folder, name))
+        for folder in ("", os.path.dirname(BLOBS), BLOBS)
+        for name, _info in _entries(os.path.join(path, folder))
+        if medium.is_stray(name)
+    ]
 
 
 def blob_problems(path: str, manifest: dict[str, t.Any], advance: Advance = None) -> list[str]:
@@ -168,9 +180,11 @@ def together(advance: Advance) -> Advance:
 def _top(path: str) -> t.Iterator[str]:
     """Everything around the blobs that is not of a bundle."""
     for name, info in _entries(path):
+        if medium.is_stray(name):
+            continue
         if name == "blobs" and stat.S_ISDIR(info.st_mode):
             for inner, inner_info in _entries(os.path.join(path, name)):
-                if inner != "sha256" or not stat.S_ISDIR(inner_info.st_mode):
+                if not medium.is_stray(inner) and (inner != "sha256" or not stat.S_ISDIR(inner_info.st_mode)):
                     yield f"blobs/{inner} is not listed"[:300]
         elif name not in ALLOWED and not countersign.is_name(name):
             yield f"{name} is not listed"[:300]

@@ -89,6 +89,13 @@ def test_a_layout_replaces_neither_bundle_nor_store(options: dict, capsys: pytes
     assert (kit.blobs(store), kit.blobs(options["path"])) == before
 
 
+def test_what_is_not_ours_is_told(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kit.run_module(bundle_info, capsys, **options)["bundle"]["foreign"] == []
+    (Path(options["path"]) / "blobs" / ".DS_Store").write_text("x")
+    result = kit.run_module(bundle_info, capsys, **options)
+    assert result["valid"] and result["bundle"]["foreign"] == ["blobs/.DS_Store"] and "not ours: blobs/.DS_Store" in result["lines"]
+
+
 def test_a_part_is_judged_by_its_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys = kit.make_keys(tmp_path / "keys")
     part = media_kit.parts(media_kit.bundle(tmp_path, keys), tmp_path / "media", keys)[1]

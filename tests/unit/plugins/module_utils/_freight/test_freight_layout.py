@@ -129,6 +129,20 @@ def test_what_a_bundle_leaves_out_comes_from_the_store_or_is_named(bundle: Path,
     assert (tmp_path / "scan" / "index.json").is_file()
 
 
+def test_room_is_looked_at_where_blobs_have_to_be_copied(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, real = [], os.stat
+
+    def other(path: str, **given: bool) -> os.stat_result:
+        found = real(path, **given)
+        return os.stat_result((*found[:2], 99, *found[3:])) if str(path).startswith(str(bundle)) else found
+
+    monkeypatch.setattr(layout.room, "check", lambda what, _folder, needed: asked.append((what, needed)))
+    make(bundle, tmp_path / "scan")
+    monkeypatch.setattr(os, "stat", other)
+    _wanted, where = make(bundle, tmp_path / "scan")
+    assert asked == [(f"layout {tmp_path}/scan", 0), (f"layout {tmp_path}/scan", sum(map(os.path.getsize, where.values())))]
+
+
 def test_copies_are_compared_where_links_are_not_to_be_had(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_source: str, _target: str) -> None:
         raise OSError(18, "Invalid cross-device link")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import pretty
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, Problems, TrustError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import sign_file
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest, medium, receive, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
@@ -45,6 +46,32 @@ def test_any_changed_byte_is_found(bundle: Path, keys: kit.Keys, data: st.DataOb
     assert found
     if path.parent.name == "sha256":
         assert len(found) == 1 and path.name in found[0] and ("speech_to_text" in found[0] or "package" in found[0] or "model" in found[0])
+
+
+STRAYS = ("Thumbs.db", "DESKTOP.INI", ".DS_Store", "._bundle.json", "System Volume Information", "$RECYCLE.BIN", "FOUND.001", ".Trash-1000", "lost+found")
+
+
+def test_what_systems_leave_on_media_is_named_and_ignored(bundle: Path, keys: kit.Keys, tmp_path: Path) -> None:
+    expected = []
+    for number, name in enumerate(STRAYS):
+        for folder in ("", "blobs", "blobs/sha256"):
+            path = bundle / folder / name
+            path.mkdir() if number % 3 == 0 else os.mkfifo(path) if number % 3 == 1 else path.symlink_to(tmp_path)  # none of them is read
+            expected.append(f"{folder}/{name}".lstrip("/"))
+    assert problems(bundle, keys) == [] and sorted(verify.strays(str(bundle))) == sorted(expected)
+    site = Store(str(tmp_path / "site"))
+    receive.take(receive.judge(str(bundle), site, kit.SITE, keys.trust), site, kit.SITE)
+    for name in ("thumbs.db.exe", "autorun.exe", "_.bundle.json", ".trash", "found.1", "x.DS_Store"):  # the list is closed
+        (bundle / name).write_text("x")
+        assert problems(bundle, keys) == [f"{name} is not listed"]
+        (bundle / name).unlink()
+
+
+def test_the_list_of_strays_is_the_documented_one() -> None:
+    page = (Path(__file__).resolve().parents[5] / "docs" / "bundle-format.md").read_text()
+    (rule,) = [line for line in page.replace("\n  ", " ").splitlines() if line.startswith("- What systems lay onto media")]
+    named = [name for name in re.findall(r"`([^`]+)`", rule) if name != "._"]
+    assert len(named) == 19 and all(medium.is_stray(name) for name in [*named, "._x"])
 
 
 def test_everything_is_named_at_once_in_both_directions(bundle: Path, keys: kit.Keys, tmp_path: Path) -> None:
