@@ -269,7 +269,7 @@ def run(params, check_mode):
     last = bundles.last(params["site"])
     base, notes, trust = _base(params)
     composed = _compose(params, store, base.held if base else (), keep=not check_mode)
-    wanted, received = _lean(params, composed, last, base, trust)
+    wanted, received = _lean(params, composed, last, base, trust, bundles)
     kit = _kit(params, bundles, received)
     reason = bundles.reason(wanted, last, key, kit)
     if bundles.serves(wanted, last):
@@ -306,10 +306,10 @@ def _base(params):
     return base, notes, trust
 
 
-def _lean(params, composed, last, base, trust):
+def _lean(params, composed, last, base, trust, bundles):
     """The manifest in the wanted format without what the site holds, and the bundle that the site has taken in."""
     if params["missing"]:
-        base = carried.missing(params["missing"], composed, last, base, trust)
+        base = carried.missing(params["missing"], composed, last, base, trust, lambda: bundles.kept(params["site"]))
     return manifest.in_format(delta.lean(composed, base), params["format"]), base.received if base else None
 
 

@@ -19,7 +19,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, IntegrityError, Problems
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.files import TEMPORARY_PREFIX, flush_files, fsync_folder, read_regular
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import SUFFIX, fingerprint, sign_file, signed_by
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, countersign, delta, kits, room, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import control, countersign, delta, kits, room, shape, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import holdings as _holdings
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import manifest as _manifest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import BLOBS, OCI_LAYOUT, PUBLIC_MODE, SECRET_MODE, Store
@@ -51,6 +51,18 @@ class Bundles:
         if not isinstance(value, dict) or not isinstance(value.get("sequence"), int) or not isinstance(value.get("blobs"), list):
             raise InputError(path, "not the manifest built last", "put it back from a backup; without it the site would refuse the next sequence")
         return value
+
+    def kept(self, site: str) -> list[Record]:
+        """Manifests of the site's bundles whose folders are still here, newest first; what cannot be read is left out."""
+        found = []
+        for name in os.listdir(self.path) if os.path.isdir(self.path) else ():
+            start, _dash, number = name.rpartition("-")
+            if start == site and number.isdigit():
+                with contextlib.suppress(AirgapError, OSError):
+                    value = parse(read_regular(os.path.join(self.path, name, verify.NAME), MAX_BYTES), name)
+                    if not shape.validate(value) and value["site"] == site:
+                        found.append(value)
+        return sorted(found, key=lambda value: t.cast(int, value["sequence"]), reverse=True)
 
     def next_sequence(self, site: str, last: Record | None) -> int:
         """One more than the highest sequence that the folder or the store remembers."""

@@ -144,11 +144,14 @@ def former(path: str, site: str, trust: Trust, key: str) -> delta.Base:
     return delta.on_bundle(value)
 
 
-def missing(given: str, wanted: Record, last: Record | None, base: delta.Base | None, trust: Trust) -> delta.Base:
+def missing(
+    given: str, wanted: Record, last: Record | None, base: delta.Base | None, trust: Trust, kept: t.Callable[[], t.Sequence[Record]] = tuple
+) -> delta.Base:
     """The base of a bundle for exactly what a site lacks.
 
     :param given: path of ``missing.json``, or its code
     :param last: the manifest built last
+    :param kept: gives the manifests of earlier bundles, newest first: the one that the site refuses need not be the last
     :param base: the site's holdings, if they are known
     """
     site = wanted["site"]
@@ -157,11 +160,12 @@ def missing(given: str, wanted: Record, last: Record | None, base: delta.Base | 
         if value["site"] != site:
             raise InputError(f"missing list {given}", f"is of site {value['site']}, the bundle is for {site}", "build that site's bundle with it")
         return replace(delta.for_missing(delta.on_holdings(value, data).record, wanted, last, value["blobs"]), received=value["bundle"])
-    if last is None:
+    bundles = ([last] if last else []) + [manifest for manifest in kept() if last is None or manifest["id"] != last["id"]]
+    if not bundles:
         raise InputError(f"code {given!r}"[:80], f"the last bundle of {site} is not known here", "name the file missing.json")
-    found = delta.find_missing(last, given, [base.held] if base else [])
-    refused = delta.on_bundle(last)
-    return replace(delta.for_missing(refused.record, wanted, last, found), received=refused.received)
+    refused, found = delta.find_missing(bundles, given, [base.held] if base else [])
+    on = delta.on_bundle(refused)
+    return replace(delta.for_missing(on.record, wanted, refused, found), received=on.received)
 
 
 def read_any(path: str, trust: Trust, read: t.Callable[[str, Trust], tuple[Record, str]]) -> tuple[list[Record], list[str]]:

@@ -106,21 +106,26 @@ def read_code(text: str) -> str | None:
     return f"{plain[:4]}-{plain[4:]}" if number % CHECK == ALPHABET.index(plain[DIGITS]) else None
 
 
-def find_missing(last: Record, wanted_code: str, held: t.Iterable[frozenset[str]] = ()) -> frozenset[str]:
-    """The list that a code stands for: worked out from the bundle built last and from holdings that are known.
+def find_missing(bundles: t.Sequence[Record], wanted_code: str, held: t.Iterable[frozenset[str]] = ()) -> tuple[Record, frozenset[str]]:
+    """The bundle whose refusal a code tells, and the list that it stands for: worked out from manifests and from holdings that are known.
 
+    :param bundles: manifests of the site's bundles, the likeliest first
     :param held: digests of each holdings document that is known
     :raises InputError: no list that can be worked out has this code.
     """
     expected = read_code(wanted_code)
     if expected is None:
         raise InputError(f"code {wanted_code!r}"[:80], "misheard or mistyped: its check character does not fit", "have it read out again")
-    for found in _guesses(last, list(held)):
-        if found and code(found) == expected:
-            return found
+    known = list(held)
+    for manifest in bundles:
+        for found in _guesses(manifest, known):
+            if found and code(found) == expected:
+                return manifest, found
+    names = ", ".join(f"{manifest['site']}-{manifest['sequence']}" for manifest in bundles[:MAX_NAMED])
+    more = f" or {len(bundles) - MAX_NAMED} older ones" if len(bundles) > MAX_NAMED else ""
     raise InputError(
         f"code {expected}",
-        f"fits nothing that bundle {last['site']}-{last['sequence']} leaves out, as far as is known here",
+        f"fits nothing that bundle {names}{more} leaves out, as far as is known here",
         "have missing.json carried from the site's outbox and name it in bundle_missing, or build a complete bundle",
     )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, TrustError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, delta, outbox
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, delta, manifest, outbox
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.bundle import Bundles
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 
@@ -104,6 +105,26 @@ def test_a_missing_list_is_a_base_that_lacks_just_this(tmp_path: Path, store: St
         carried.missing(str(tmp_path / "missing.json"), {**whole, "site": "plant-8"}, last, None, keys.trust)
     with pytest.raises(InputError, match="the last bundle of plant-7 is not known here"):
         carried.missing(delta.code(lost), whole, None, None, keys.trust)
+
+
+def test_a_code_may_be_of_an_earlier_bundle_that_is_kept(tmp_path: Path, store: Store, keys: kit.Keys) -> None:
+    """The site refuses number 2 while the builder has built 3, which brought all that 2 left out."""
+    bundles = Bundles(str(tmp_path / "b"), store)
+    whole, old = kit.compose(store), kit.compose(store, "1.0")
+    lean = manifest.identified({**delta.lean(whole, delta.on_bundle(old)), "sequence": 2})
+    last = manifest.identified({**whole, "sequence": 3})
+    for made in (old, lean, last):
+        bundles.build(made, keys.builder)
+    (tmp_path / "b" / "plant-7-9").mkdir()
+    (tmp_path / "b" / "plant-7-9" / "bundle.json").write_text("{")
+    (tmp_path / "b" / "plant-7-x").mkdir()
+    assert [found["sequence"] for found in bundles.kept(kit.SITE)] == [3, 2, 1] and bundles.kept("plant") == []
+    left = [blob["digest"] for blob in lean["blobs"] if not blob["carried"]]
+    with pytest.raises(InputError, match="fits nothing that bundle plant-7-3 leaves out"):
+        carried.missing(delta.code(left), whole, last, None, keys.trust)
+    for known in (last, None):
+        base = carried.missing(delta.code(left), whole, known, None, keys.trust, lambda: bundles.kept(kit.SITE))
+        assert base.record["id"] == lean["id"] and base.held == {blob["digest"] for blob in whole["blobs"]} - set(left)
 
 
 def test_wants_of_a_folder_are_read_and_bad_ones_told(tmp_path: Path, keys: kit.Keys) -> None:

@@ -97,11 +97,13 @@ def test_a_code_is_understood_where_its_list_can_be_worked_out(store: Store) -> 
     image = former["images"][0]
     parts = frozenset([image["manifest"], image["config"], *(layer["digest"] for layer in image["layers"])])
     for wanted in (left, left - known, parts, frozenset(sorted(left)[-1:])):
-        assert delta.find_missing(last, delta.code(wanted), [known]) == wanted
+        assert delta.find_missing([last], delta.code(wanted), [known]) == (last, wanted)
     with pytest.raises(InputError, match="fits nothing that bundle plant-7-1 leaves out"):
-        delta.find_missing(last, delta.code([kit.sha(b"x")]))
+        delta.find_missing([last], delta.code([kit.sha(b"x")]))
+    with pytest.raises(InputError, match="fits nothing that bundle plant-7-1, plant-7-1, plant-7-1 or 2 older ones leaves out"):
+        delta.find_missing([last] * 5, delta.code([kit.sha(b"x")]))
     with pytest.raises(InputError, match="misheard or mistyped"):
-        delta.find_missing(last, "nonsense")
+        delta.find_missing([last], "nonsense")
 
 
 def test_a_bundle_for_a_missing_list_carries_exactly_that_and_what_is_new(store: Store, tmp_path: Path) -> None:
