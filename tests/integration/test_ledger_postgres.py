@@ -117,6 +117,49 @@ def test_other_tables_only_grow_as_well(database: schema.Database, server: str, 
             connection.exec_driver_sql(statement)
 
 
+@pytest.mark.parametrize(
+    ("statements", "trigger"),
+    [
+        (["CREATE OR REPLACE FUNCTION readings_refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"], "readings_no_change"),
+        (["CREATE OR REPLACE FUNCTION looks_next() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$"], "looks_next"),
+        (["ALTER FUNCTION looks_next() SET search_path = elsewhere"], "looks_next"),
+        (
+            [
+                "DROP TRIGGER looks_no_change ON looks",
+                "CREATE TRIGGER looks_no_change BEFORE UPDATE OR DELETE ON looks FOR EACH ROW WHEN (false) EXECUTE FUNCTION looks_refuse()",
+            ],
+            "looks_no_change",
+        ),
+        (
+            [
+                "DROP TRIGGER looks_no_change ON looks",
+                "CREATE TRIGGER looks_no_change BEFORE DELETE ON looks FOR EACH ROW EXECUTE FUNCTION looks_refuse()",
+            ],
+            "looks_no_change",
+        ),
+        (
+            [
+                "CREATE FUNCTION fine() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+                "DROP TRIGGER states_no_change ON states",
+                "CREATE TRIGGER states_no_change BEFORE UPDATE OR DELETE ON states FOR EACH ROW EXECUTE FUNCTION fine()",
+            ],
+            "states_no_change",
+        ),
+    ],
+)
+def test_a_guard_that_was_hollowed_out_is_noticed(database: schema.Database, server: str, statements: list[str], trigger: str) -> None:
+    append(database, document("1", {"all": {"M": 1}}))
+    with database.read() as connection:
+        assert tables.unguarded(connection) == []
+    with sa.create_engine(server).begin() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    with database.read() as connection:
+        assert trigger in tables.unguarded(connection)
+    with pytest.raises(IntegrityError, match=f"the trigger {trigger} is missing or was altered"):
+        append(database, document("2", {"all": {"M": 2}}))
+
+
 def test_a_guard_that_is_switched_off_is_noticed(database: schema.Database, server: str) -> None:
     append(database, document("1", {"all": {"M": 1}}))
     with sa.create_engine(server).begin() as connection:
