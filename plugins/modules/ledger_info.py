@@ -30,7 +30,8 @@ options:
   as_of:
     description:
       - A time in UTC, C(YYYY-MM-DDTHH:MM:SSZ). Only what had been appended until then counts, and months are final or provisional as they were.
-      - The answer is the same whenever it is asked. A time to come is refused.
+      - The answer is the same whenever it is asked. A time to come is refused, and one less than a minute ago,
+        as rows with a time before it may just be on their way into the database. Leave it out for what is there now.
     type: str
   expected:
     description: Containers and months that should have been read. Each is in RV(expected) with what came of it.
@@ -166,6 +167,17 @@ ledgers:
     opened_at: {description: When it was begun (UTC)., type: str, returned: always}
     predecessor: {description: Id of the ledger that it was restored from or null., type: str, returned: always}
     reason: {description: Why it was begun., type: str, returned: always}
+stated_sites:
+  description:
+    - At headquarters, sites whose newest export tells sums only (O(airgap.azure_ai.usage_export#module:detail=site)). None of what they used since they
+      do so is in RV(totals), RV(adjustments), RV(coverage) and RV(findings); M(airgap.azure_ai.usage_report) counts them by their statements.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    site: {description: Name of the site., type: str, returned: always}
+    number: {description: Number of its newest export., type: int, returned: always}
+    imported_at: {description: When that was taken in (UTC)., type: str, returned: always}
 coverage:
   description: Who was looked at, one entry for each container.
   returned: success
@@ -215,8 +227,10 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import adjustment, backup, ledger, months, schema, summary, totals
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import adjustment, backup, fleet, ledger, months, schema, summary, totals
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import unguarded
+
+SETTLED = 60  # seconds; an append is stamped before it is committed, and until then nobody else sees it
 
 
 def argument_spec() -> dict:
@@ -258,6 +272,7 @@ def look(params: dict) -> dict:
         problems = _problems(connection, params["anchors"]) if params["verify"] else []
         heads = ledger.heads(connection)
         ledgers = summary.ledgers(connection, site, as_of)
+        stated = fleet.stated(connection, site, as_of)
     shown, forged = _signed(entered, params)
     return {
         "totals": totals.with_state(summary.grouped(result.parts, by), result.parts, by, looks.seen, looks.closed),
@@ -270,6 +285,7 @@ def look(params: dict) -> dict:
         "problems": problems + forged,
         "heads": heads,
         "ledgers": ledgers,
+        "stated_sites": stated,
     }
 
 
@@ -302,6 +318,8 @@ def _check(params: dict) -> None:
         raise InputError(f"as_of {as_of!r}", "not a time", "write it as YYYY-MM-DDTHH:MM:SSZ")
     if as_of and as_of > months.now():
         raise InputError(f"as_of {as_of}", "still to come", "the answer could change until then")
+    if as_of and as_of > months.ago(months.now(), SETTLED):
+        raise InputError(f"as_of {as_of}", f"less than {SETTLED} seconds ago", "rows of that time may still arrive: ask again, or leave as_of out for now")
     beyond = [anchor["seq"] for anchor in params["anchors"] if not 0 < anchor["seq"] <= ledger.MAX_SEQ]
     if beyond:
         raise InputError(f"anchor of row {beyond[0]}", "not the number of a row", f"write what heads told, 1 to {ledger.MAX_SEQ}")

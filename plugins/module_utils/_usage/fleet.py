@@ -54,6 +54,12 @@ def known(connection: t.Any, site: t.Optional[str] = None) -> Known:
     return Known(adjustments, [_part(row) for row in stated if not _adjusted(row) or _used(row)], states, imports)
 
 
+def stated(connection: t.Any, site: t.Optional[str] = None, as_of: t.Optional[str] = None) -> list[dict[str, t.Any]]:
+    """Sites whose newest export (until ``as_of``) holds statements and no rows: ``site``, ``number`` of the export, ``imported_at``."""
+    came = [row for row in _rows(connection, "imports", site) if not as_of or row["imported_at"] <= as_of]
+    return [{name: row[name] for name in ("site", "number", "imported_at")} for row in _newest(came) if row["detail"] == "site"]
+
+
 def _adjusted(row: t.Mapping[str, t.Any]) -> bool:
     return bool(Decimal(row["adjusted"] or 0))
 

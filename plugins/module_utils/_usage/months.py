@@ -17,6 +17,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 ALL = "all"  # the scope that is no month
 MAX_MONTHS = 240
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
+_WRITTEN = "%Y-%m-%dT%H:%M:%SZ"
 _GRACE = timedelta(days=1)  # nobody documents the time zone a container counts its months in
 
 
@@ -35,7 +36,7 @@ def is_moment(text: t.Any) -> bool:
     if not isinstance(text, str) or len(text) != 20:
         return False
     try:
-        datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+        datetime.strptime(text, _WRITTEN)
     except ValueError:
         return False
     return True
@@ -43,7 +44,12 @@ def is_moment(text: t.Any) -> bool:
 
 def now() -> str:
     """This second in UTC, ``YYYY-MM-DDTHH:MM:SSZ``."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(timezone.utc).strftime(_WRITTEN)
+
+
+def ago(moment: str, seconds: int) -> str:
+    """The moment that many seconds before ``moment``."""
+    return (datetime.strptime(moment, _WRITTEN) - timedelta(seconds=seconds)).strftime(_WRITTEN)
 
 
 def back(month: str, count: int) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import ledger, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import backup, ledger, summary
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.tables import tables
 
 Heads = t.Mapping[str, t.Mapping[str, t.Mapping[str, t.Any]]]
@@ -59,7 +59,7 @@ def check(connection: t.Any, before: t.Optional[Known], whole: bool, day: dateti
     now = ledger.heads(connection)
     walked: t.Optional[t.Mapping[str, t.Any]]
     if whole or before is None:
-        problems = ledger.verify(connection)
+        problems = [*backup.check_whole(connection), *ledger.verify(connection)]
         problems += [] if problems else lost(connection, anchor)
         walked = {"on": day.isoformat(), "rows": rows_of(now)}
     else:

@@ -152,7 +152,7 @@ class Session:
         target = self._target
         sock = None
         try:
-            sock = socket.create_connection((target.host, target.port), timeout=max(until - time.monotonic(), 0.001))
+            sock = _connect(target.host, target.port, until)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._context is not None:
                 sock.settimeout(max(until - time.monotonic(), 0.001))
@@ -168,6 +168,27 @@ class Session:
                 raise NoAnswer(f"no connection within {self._timeout:g} s", connected=False, timed_out=True) from exc
             reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
             raise NoAnswer(f"no connection ({reason})", connected=False) from exc
+
+
+def _connect(host: str, port: int, until: float) -> socket.socket:
+    """A connection to the first address of a name that takes one; each gets its share of the time that is left, so that one may hang.
+
+    :raises OSError: none did; what the last one said.
+    """
+    places = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    problem = OSError("no address")
+    for tried, (family, kind, protocol, _name, address) in enumerate(places):
+        sock = None
+        try:
+            sock = socket.socket(family, kind, protocol)
+            sock.settimeout(max((until - time.monotonic()) / (len(places) - tried), 0.001))
+            sock.connect(address)
+            return sock
+        except OSError as exc:
+            problem = exc
+            if sock is not None:
+                sock.close()
+    raise problem
 
 
 def tls_context(ca_path: t.Optional[str], validate_certs: bool) -> ssl.SSLContext:

@@ -15,10 +15,11 @@ import yaml
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, MissingError
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import adjustment
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import adjustment, ledger
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
 from ansible_collections.airgap.azure_ai.plugins.modules import ledger_info
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.report_kit import imported
 
 
 @pytest.fixture
@@ -82,11 +83,46 @@ def test_as_of(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> Non
     for day in (1, 2):
         monkeypatch.setattr(ledger_info.months, "now", lambda day=day: f"2026-04-0{day}T00:00:00Z")
         append(Database(params["url"]), document(str(day), {"all": {"M": day}}))
+    monkeypatch.setattr(ledger_info.months, "now", lambda: "2026-04-02T00:01:00Z")
     found = [ledger_info.look({**params, "as_of": f"2026-04-0{day}T00:00:00Z"})["totals"][0]["units"] for day in (1, 2)]
     assert found == [["1", "1"], ["2", "2"]]
-    for wrong, words in (("2026-04-03T00:00:00Z", "still to come"), ("yesterday", "not a time")):
+    for wrong, words in (
+        ("2026-04-03T00:00:00Z", "still to come"),
+        ("2026-04-02T00:01:00Z", "less than 60 seconds ago"),
+        ("2026-04-02T00:00:01Z", "less than 60 seconds ago; rows of that time may still arrive"),
+        ("yesterday", "not a time"),
+    ):
         with pytest.raises(InputError, match=words):
             ledger_info.look({**params, "as_of": wrong})
+    assert ledger_info.look(params)["totals"][0]["units"] == ["2", "2"]
+
+
+def test_an_append_that_is_stamped_and_not_yet_committed_changes_no_answer_that_was_given(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    append(Database(params["url"]), document("1", {"all": {"M": 1}}))
+    moment = "2999-04-01T00:00:10Z"
+    monkeypatch.setattr(ledger_info.months, "now", lambda: moment)
+    asked = {**params, "as_of": moment}
+    with Database(params["url"]).write() as connection:
+        appender = ledger.Appender(connection, "plant-7")
+        appender.add(document("2", {"all": {"M": 2}}))
+        appender.finish()  # stamped; others do not see it yet, and would be told the total without it
+        with pytest.raises(InputError, match="less than 60 seconds ago"):
+            ledger_info.look(asked)
+    monkeypatch.setattr(ledger_info.months, "now", lambda: "2999-04-01T00:01:10Z")
+    assert ledger_info.look(asked)["totals"][0]["units"] == ["2", "2"]
+
+
+def test_sites_that_state_sums_only_are_named(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    append(Database(params["url"]), document("1", {"all": {"M": 1}}))
+    assert ledger_info.look(params)["stated_sites"] == []
+    for site, number, detail in (("depot", 1, "host"), ("depot", 2, "site"), ("yard", 1, "site"), ("yard", 2, "host")):
+        imported(Database(params["url"]), site, detail, "2026-11-20T00:00:00Z", None, number=number)
+    told = {"site": "depot", "number": 2, "imported_at": "2026-11-23T01:00:00Z"}
+    assert ledger_info.look(params)["stated_sites"] == [told]
+    assert ledger_info.look({**params, "site": "yard"})["stated_sites"] == []
+    monkeypatch.setattr(ledger_info.months, "now", lambda: "2026-12-01T00:00:00Z")
+    assert ledger_info.look({**params, "as_of": "2026-11-23T01:00:00Z"})["stated_sites"] == [told]
+    assert ledger_info.look({**params, "as_of": "2026-11-23T00:00:00Z"})["stated_sites"] == []
 
 
 def test_adjustments_stand_apart_and_are_verified(params: dict[str, t.Any], tmp_path: Path) -> None:

@@ -111,3 +111,21 @@ def test_what_a_report_says_is_what_the_next_one_knows(database: Database) -> No
         known = recheck.known({"chain": said})
         assert known == (said["heads"], said["ledgers"], True, {"on": "2026-03-20", "rows": 8})
         assert recheck.check(connection, known, False, DAY) == said
+
+
+def test_a_whole_walk_looks_at_every_page_of_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "ledger.db")
+    made = Database(path)
+    for count in range(9):
+        append(made, document(str(count), {"all": {"M": count}}))
+    with made.read() as connection:
+        known = recheck.known({"chain": recheck.check(connection, None, True, DAY)})
+        page = connection.exec_driver_sql("SELECT rootpage FROM sqlite_master WHERE name = 'looks_harvest'").scalar()
+    made.close()
+    with open(path, "r+b") as stream:
+        stream.seek((page - 1) * 4096)
+        stream.write(b"\xff" * 4096)
+    with Database(path).read() as connection:
+        assert recheck.check(connection, known, False, DAY)["problems"] == [], "no row of a chain is in that page"
+        said = recheck.check(connection, known, True, DAY)
+    assert not said["verified"] and "the database file is damaged" in said["problems"][0]

@@ -1,12 +1,16 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS: what is trusted. (Deadlines, limits and redirects: test_usage_client.py.)"""
+"""TLS: what is trusted; names with several addresses. (Deadlines, limits and redirects: test_usage_client.py.)"""
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import ssl
 import subprocess
+import time
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -65,3 +69,48 @@ def test_a_missing_ca_is_named(tmp_path: Path) -> None:
 def test_target() -> None:
     target = transport.Target("https://[::1]/speech/")
     assert (target.tls, target.host, target.port, target.prefix, target.base) == (True, "::1", 443, "/speech", "https://[::1]/speech")
+
+
+@contextlib.contextmanager
+def hanging() -> t.Iterator[tuple[str, int]]:
+    """An address that neither takes a connection nor refuses it: its queue is full."""
+    with contextlib.ExitStack() as kept:
+        server = kept.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _place in range(3):
+            waits = kept.enter_context(socket.socket())
+            waits.setblocking(False)
+            waits.connect_ex(server.getsockname())
+        yield server.getsockname()
+
+
+def resolved(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: found)
+
+
+def test_an_address_that_hangs_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with hanging() as first, Endpoint({ALL: report()}) as server:
+        resolved(monkeypatch, first, server.server_address)
+        session = transport.Session(transport.Target("http://two.example.com"), 2, 1000, None)
+        begun = time.monotonic()
+        assert session.get(ALL) == (200, report())
+        assert time.monotonic() - begun < 2
+        session.close()
+
+
+def test_all_addresses_together_have_the_time_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with hanging() as first:
+        resolved(monkeypatch, first, first, first)
+        begun = time.monotonic()
+        with pytest.raises(transport.NoAnswer, match=r"no connection within 0\.6 s") as caught:
+            transport.Session(transport.Target("http://three.example.com"), 0.6, 1000, None).get(ALL)
+        assert time.monotonic() - begun < 1.5
+        assert caught.value.timed_out and not caught.value.connected
+
+
+def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved(monkeypatch)
+    with pytest.raises(transport.NoAnswer, match="no connection"):
+        transport.Session(transport.Target("http://none.example.com"), 1, 1000, None).get(ALL)
