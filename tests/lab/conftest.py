@@ -26,6 +26,7 @@ ORDER = (
     "services",
     "unknowns",
     "elsewhere",
+    "foreign",
     "harvest_timer",
     "front",
     "adopt",

@@ -11,8 +11,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.lab import access, hosts, outcome, overlay, road, settings
-from tests.lab.shell import docker, inside, run, wait_for
+from tests.lab import outcome, road, settings, visitors
+from tests.lab.shell import docker, inside
 
 # Its tree has Docker from the distribution, without any help of the collection.
 HOST = settings.Host("elsewhere", "station", {"site": "10.78.1.31"}, users=("deploy",), sudo=("deploy",), engine=True, mask=("docker-registry.service",))
@@ -36,27 +36,12 @@ def state() -> list[str]:
 @pytest.fixture(scope="module")
 def elsewhere(walked: dict[str, str]) -> t.Iterator[dict[str, str]]:
     """The host, with an inventory that declares a container for it; both gone afterwards."""
-    access.make_host_key(HOST)
-    hosts.make_host(HOST)
-    run(["docker", "exec", "-i", HOST.container, "sh", "-c", "cat > /etc/docker/daemon.json"], stdin=json.dumps(DAEMON).encode())
-    inside(HOST.container, "systemctl", "restart", "docker.service")
-    wait_for("its engine answers", lambda: run(["docker", "exec", HOST.container, "docker", "ps"], check=False).returncode == 0, 30)
+    visitors.come(HOST)
+    visitors.configure(HOST, DAEMON)
     inside(HOST.container, "sh", "-c", "tar -c -C /etc hostname | docker import - theirs:1")
-    args = "-F /home/ops/.ssh/config -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
     declared = {"name": "visitor", "service": "sentiment", "tag": "3.0-en", "port": PORT, "resource": "language-dc0"}
-    variables = {
-        "ansible_host": HOST.address,
-        "ansible_user": "deploy",
-        "ansible_python_interpreter": "/usr/bin/python3",
-        "ansible_ssh_common_args": args,
-        "azure_ai_engine_manage": False,
-        "azure_ai_containers__elsewhere": [declared],
-    }
-    overlay.write(road.CONTROL, road.HOME, "../elsewhere/hosts.yml", {"azure_ai_hosts": {"hosts": {HOST.name: variables}}})
-    yield {"ANSIBLE_INVENTORY": ",".join(f"inventories/{layer}" for layer in (*overlay.LAYERS["site"], "elsewhere"))}
-    inside(road.CONTROL, "rm", "-r", f"{road.HOME}/inventories/elsewhere")
-    docker("rm", "-fv", HOST.container, timeout=60)
-    docker("volume", "rm", "-f", f"{HOST.container}-docker", timeout=60)
+    yield visitors.declare(HOST, declared, azure_ai_engine_manage=False)
+    visitors.go(HOST)
 
 
 def test_an_engine_from_elsewhere_is_used_as_it_is(elsewhere: dict[str, str]) -> None:

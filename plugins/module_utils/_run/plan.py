@@ -318,7 +318,9 @@ def _lines(have: Have, want: Want, steps: Plan, sends: t.Mapping[str, list[dict[
         lines.append(f"engine: {steps['engine']['reason']}" + (f", install {names}" if names else start))
     lines += [f"network {name}: make it" for name in steps["networks"]]
     if steps["registry"] and steps["pull_bytes"]:
-        lines.append(f"images: {human(steps['pull_bytes'])} to pull from {steps['registry']}")
+        place = f"/etc/docker/certs.d/{steps['registry']}/ca.crt"
+        beside = "" if steps["engine"]["managed"] else f"; its certificate is laid into {place}, nothing else of this engine changes"
+        lines.append(f"images: {human(steps['pull_bytes'])} to pull from {steps['registry']}{beside}")
     staged = {step["container"]: step for step in steps["releases"]}
     switched = {step["container"]: step for step in steps["switch"]}
     for item in want["containers"]:

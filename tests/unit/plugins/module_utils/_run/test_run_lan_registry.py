@@ -83,7 +83,9 @@ def test_a_plan_with_the_registry_sends_no_image() -> None:
     steps = planned(registry_error=None)
     size = sum(len(data) for data in IMAGE.blobs.values())
     assert (steps["registry"], steps["send"], steps["pull_bytes"], steps["staged"]) == (NAME, [], size, False)
-    assert any(line == f"images: {size} B to pull from {NAME}" for line in steps["lines"])
+    foreign = f"images: {size} B to pull from {NAME}; its certificate is laid into /etc/docker/certs.d/{NAME}/ca.crt, nothing else of this engine changes"
+    assert steps["lines"][0] == foreign
+    assert planned(registry_error=None, engine_ours=True)["lines"][0] == f"images: {size} B to pull from {NAME}"
 
 
 def test_a_plan_of_a_host_that_does_not_reach_it_goes_over_ssh() -> None:
