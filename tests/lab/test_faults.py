@@ -23,7 +23,7 @@ from tests.lab.shell import as_root, docker, inside, run, wait_for
 from tests.simulator import images as simulated
 
 TEXT, JUMP, SPEECH = (settings.host(name).container for name in ("text-1", "jump", "speech-1"))
-ROOT, INCOMING, DOCKER_TMP = "/var/lib/azure-ai", "/home/deploy/.azure-ai/incoming", "/var/lib/docker/tmp"
+ROOT, INCOMING = "/var/lib/azure-ai", "/home/deploy/.azure-ai/incoming"
 MARKER, CLOCK = "/run/azlab-fault", "/opt/azlab-clock"
 # Of each image one host lacks the greater part. Neither container is ever started.
 MORE: list[Json] = [
@@ -31,6 +31,7 @@ MORE: list[Json] = [
     {"name": "more-sentiment", "service": "sentiment", "tag": "3.0-en", "port": 5942, "resource": "language-dc0"},
 ]
 LACKED = {TEXT: "speech_to_text", SPEECH: "sentiment"}
+ROWS = (("text-1", TEXT, "more-stt"), ("speech-1", SPEECH, "more-sentiment"))
 
 
 def staged(*argv: str, log: str) -> str:
@@ -259,24 +260,25 @@ def test_a_disk_that_fills_up_and_a_blob_that_is_damaged_on_its_way(lacking: Non
         ends_where_it_would_have("filled")
 
 
-def test_an_engine_that_is_killed_or_has_no_room_while_it_loads(lacking: None, site: dict[str, str]) -> None:
-    with aftermath.of("faults-killed", staged):
-        inside(TEXT, "mount", "-t", "tmpfs", "-o", "size=1m", "azlab", DOCKER_TMP)
-        lie_in_wait(SPEECH, "kill-loading")
+@pytest.mark.parametrize(("full", "killed"), [(ROWS[0], ROWS[1]), (ROWS[1], ROWS[0])], ids=["full-12-killed-13", "full-13-killed-12"])
+def test_an_engine_that_is_killed_or_has_no_room_while_it_loads(
+    lacking: None, site: dict[str, str], full: tuple[str, str, str], killed: tuple[str, str, str]
+) -> None:
+    temporary = inside(full[1], "docker", "info", "--format", "{{.DockerRootDir}}") + "/tmp"
+    with aftermath.of(f"faults-killed-{killed[0]}", staged):
+        inside(full[1], "mount", "-t", "tmpfs", "-o", "size=1m", "azlab", temporary)
+        lie_in_wait(killed[1], "kill-loading")
         output = broken(log="faults-killed")
-        assert happened(SPEECH) == "kill-loading"
-        text, speech = (fatal(output, name) for name in overlay.PUBLISHED)
-        assert f"image {local_name(TEXT)}" in text and "no space left on device; make room where the engine keeps its data" in text
-        assert f"image {local_name(SPEECH)}" in speech and "Docker Engine at /var/run/docker.sock: the connection broke" in speech and "; " in speech
+        assert happened(killed[1]) == "kill-loading"
+        no_room, broke_off = fatal(output, full[0]), fatal(output, killed[0])
+        assert f"image {local_name(full[1])}" in no_room and "no space left on device; make room where the engine keeps its data" in no_room
+        assert f"image {local_name(killed[1])}" in broke_off and "Docker Engine at /var/run/docker.sock: the connection broke" in broke_off
         assert all(f"of container {container}" in fatal(output, name) for name, _host, container in ROWS)
-        inside(TEXT, "umount", DOCKER_TMP)
-        engine_is_back(SPEECH)
+        inside(full[1], "umount", temporary)
+        engine_is_back(killed[1])
         assert started() == site, "running containers outlive their engine"
         assert all(local_name(host) not in images(host) for host in LACKED), "nothing passes for the image"
         ends_where_it_would_have("killed")
-
-
-ROWS = (("text-1", TEXT, "more-stt"), ("speech-1", SPEECH, "more-sentiment"))
 
 
 def test_a_blob_damaged_on_the_host_is_sent_again_and_all_ends_where_it_would_have(lacking: None, site: dict[str, str]) -> None:

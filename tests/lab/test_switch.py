@@ -50,6 +50,14 @@ def found(name: str = "sentiment", host: str = "text-1") -> Json:
     return next(each for each in road.containers(host) if each["Name"] == f"/{name}")
 
 
+EACH = pytest.mark.parametrize(("name", "container"), [("text-1", "sentiment"), ("speech-1", "stt-en")])
+
+
+def changed(name: str, **more: t.Any) -> t.ContextManager[dict[str, str]]:
+    """An inventory that declares the container of this host in another way."""
+    return both(*({} if name == "text-1" else more, more if name == "text-1" else {}))
+
+
 @contextlib.contextmanager
 def both(speech: Json, sentiment: Json) -> t.Iterator[dict[str, str]]:
     """An inventory that declares a container of each host in another way: Debian 12, and Debian 13 behind a jump host, side by side."""
@@ -79,9 +87,9 @@ def release() -> str:
     return inside(HOST, "readlink", f"{FOLDER}/current").rpartition("/")[2]
 
 
-def locked() -> bool:
+def locked(host: str = HOST) -> bool:
     """Whether some run holds the host."""
-    return run(["docker", "exec", HOST, "test", "-e", "/var/lib/azure-ai/lock"], check=False).returncode == 0
+    return run(["docker", "exec", host, "test", "-e", "/var/lib/azure-ai/lock"], check=False).returncode == 0
 
 
 class Aside:
@@ -231,10 +239,10 @@ def test_what_two_switches_left_behind_goes_and_nothing_else_does(ready: str) ->
         assert release() == ready
 
 
-def on_its_way(setting: str) -> bool:
+def on_its_way(setting: str, name: str = "text-1", container: str = "sentiment") -> bool:
     """Whether a rollout holds the host and has started the container with this setting."""
-    words = [entry for each in road.containers("text-1") if each["Name"] == "/sentiment" for entry in each["Config"]["Env"]]
-    return locked() and setting in words
+    words = [entry for each in road.containers(name) if each["Name"] == f"/{container}" for entry in each["Config"]["Env"]]
+    return locked(settings.host(name).container) and setting in words
 
 
 def test_of_two_rollouts_at_once_one_is_refused_by_name(ready: str) -> None:
@@ -250,22 +258,24 @@ def test_of_two_rollouts_at_once_one_is_refused_by_name(ready: str) -> None:
         rollout()
 
 
-def test_a_host_that_restarts_in_the_middle_is_finished_by_the_next_run(ready: str) -> None:
-    with aftermath.of("switch-restart"):
+@EACH
+def test_a_host_that_restarts_in_the_middle_is_finished_by_the_next_run(ready: str, name: str, container: str) -> None:
+    host = settings.host(name).container
+    with aftermath.of(f"switch-restart-{name}"):
         # The other host takes part: it goes on, and in the end the run tells who was lost.
-        with both({}, {"settings": {"SIM_READY_AFTER": "40"}}) as slow, Aside(roll=road.rollout, environment=slow) as broken:
-            wait_for("the container is on its way", lambda: on_its_way("SIM_READY_AFTER=40"), 90, pause=1)
-            docker("stop", "--time", "10", HOST, timeout=120)
+        with changed(name, settings={"SIM_READY_AFTER": "40"}) as slow, Aside(roll=road.rollout, environment=slow) as broken:
+            wait_for("the container is on its way", lambda: on_its_way("SIM_READY_AFTER=40", name, container), 90, pause=1)
+            docker("stop", "--time", "10", host, timeout=120)
             # Up again only when the run has given up: a host that is back sooner is rolled back by the run itself.
             output = broken.end()
-            docker("start", HOST, timeout=120)
-        assert broken.failed and "UNREACHABLE" in fatal(output, "text-1")
-        assert "text-1 failed or went out of reach; mend the cause and run it again, hosts that are done have nothing to do then" in output
-        wait_for("text-1 answers", lambda: run(["docker", "exec", HOST, "docker", "ps"], check=False).returncode == 0, 120, pause=1)
-        wait_for("sshd answers", lambda: bool(inside(HOST, "ss", "-Hltn", "sport = :22")), 60, pause=1)
-        healed = rollout()
-        assert road.changes(healed)["text-1"] > 0 and not locked(), "the lock of the run that died is taken over"
-        assert all(each["State"]["Running"] for each in road.containers("text-1"))
+            docker("start", host, timeout=120)
+        assert broken.failed and "UNREACHABLE" in fatal(output, name)
+        assert f"{name} failed or went out of reach; mend the cause and run it again, hosts that are done have nothing to do then" in output
+        wait_for("its engine answers", lambda: run(["docker", "exec", host, "docker", "ps"], check=False).returncode == 0, 120, pause=1)
+        wait_for("sshd answers", lambda: bool(inside(host, "ss", "-Hltn", "sport = :22")), 60, pause=1)
+        healed = road.rollout("--limit", name, log="switch")
+        assert road.changes(healed)[name] > 0 and not locked(host), "the lock of the run that died is taken over"
+        assert all(each["State"]["Running"] for each in road.containers(name))
 
 
 @pytest.fixture
@@ -304,18 +314,23 @@ def test_a_taken_port_is_told_before_anything_stops(ready: str) -> None:
         assert (started(), found()["State"]["StartedAt"]) == before
 
 
-def test_a_foreign_output_folder_is_handed_back_and_a_read_only_one_fails_in_words(ready: str) -> None:
-    with aftermath.of("switch-output"):
-        inside(HOST, "chown", "-R", "root:root", f"{FOLDER}/output")
-        rollout(*declared(settings={"SIM_NOTE": "foreign"}))
-        assert inside(HOST, "stat", "-c", "%u", f"{FOLDER}/output", f"{FOLDER}/output/sentiment").split() == ["65532", "65532"]
-        inside(HOST, "sh", "-c", f"mount --bind {FOLDER}/output {FOLDER}/output && mount -o remount,bind,ro {FOLDER}/output")
+@EACH
+def test_a_foreign_output_folder_is_handed_back_and_a_read_only_one_fails_in_words(ready: str, name: str, container: str) -> None:
+    host, output = settings.host(name).container, f"/var/lib/azure-ai/containers/{container}/output"
+    with aftermath.of(f"switch-output-{name}"):
+        inside(host, "chown", "-R", "root:root", output)
+        with changed(name, settings={"SIM_NOTE": "foreign"}) as foreign:
+            road.rollout("--limit", name, environment=foreign, log="switch")
+        owners = inside(host, "sh", "-c", f"stat -c %u {output} {output}/*").split()
+        assert set(owners) == {"65532"} and len(owners) > 1
+        inside(host, "sh", "-c", f"mount --bind {output} {output} && mount -o remount,bind,ro {output}")
         try:
-            output = refused("rollout", "-e", "rollout_batch=1", *declared({"containers_ready_seconds": 6}, settings={"SIM_NOTE": "read-only"}))
+            with changed(name, settings={"SIM_NOTE": "read-only"}) as fixed:
+                printed = refused("rollout", "-e", "rollout_batch=1", "-e", "containers_ready_seconds=6", environment=fixed)
         finally:
-            docker("exec", HOST, "docker", "stop", "sentiment")
-            inside(HOST, "umount", f"{FOLDER}/output")
-        told = fatal(output, "text-1")
-        assert "text-1: container sentiment: " in told and "is not writable" in told and "run it again" in told
-        assert begun(output) == {"text-1"}, "the next batch waits"
-        assert road.changes(rollout())["text-1"] > 0
+            docker("exec", host, "docker", "stop", container)
+            inside(host, "umount", output)
+        told = fatal(printed, name)
+        assert f"{name}: container {container}: " in told and "is not writable" in told and "run it again" in told
+        assert begun(printed) == ({"text-1"} if name == "text-1" else {"text-1", "speech-1"}), "the next batch waits"
+        assert road.changes(road.rollout("--limit", name, log="switch"))[name] > 0
