@@ -135,7 +135,6 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock, manage, pack, retire, wipe
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import DEFAULT_SOCKET, Engine
 
-STOP_SECONDS = 60
 Json = dict[str, t.Any]
 
 
@@ -149,7 +148,7 @@ def stop(plan: Json, engine: Engine) -> None:
     """Stop what runs: it must not write while it is archived."""
     for step in plan["containers"]:
         if step["running"]:
-            engine.stop(step["id"], STOP_SECONDS)
+            engine.stop(step["id"])
 
 
 def archive(plan: Json, params: t.Mapping[str, t.Any]) -> Json:

@@ -222,14 +222,14 @@ class Download:
             if found.get("State", {}).get("Status") in ("exited", "dead"):
                 return int(found["State"].get("ExitCode", -1))
             if step.until == "ready" and self._is_ready(found):
-                self._engine.stop(container)
+                self._engine.stop(container, 10)
                 return 0
             if time.monotonic() >= look:
                 look, before, received = time.monotonic() + LOOK, received, self._engine.received(container)
                 self._advance(max(received - before, 0))
                 quiet = quiet + 1 if received - before < NOISE and self._is_made(step, container) else 0
                 if quiet >= QUIET_LOOKS:
-                    self._engine.stop(container)
+                    self._engine.stop(container, 10)
                     return 0
                 refusal = refusals.known(self._log(container))
                 if refusal is not None and refusal.certain:  # a container with a wrong key says so and runs on

@@ -23,6 +23,7 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest impor
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import MissingError, RemoteError
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
+STOP_SECONDS = 60  # what a container may take to write its last records of use
 NEWEST = (1, 47)  # of the API as known here
 _WORDS = 400  # characters of the engine's words that an error quotes
 _MAX_ANSWER = 64 * 1024 * 1024
@@ -147,7 +148,7 @@ class Engine:
                     return
                 yield _exactly(answer, int.from_bytes(head[4:], "big"))
 
-    def stop(self, container: str, seconds: int = 10) -> None:
+    def stop(self, container: str, seconds: int = STOP_SECONDS) -> None:
         """Ask a container to end, kill it after ``seconds``."""
         self._json("POST", f"/containers/{container}/stop", {"t": str(seconds)}, timeout=seconds + self.timeout, missing_ok=True)
 

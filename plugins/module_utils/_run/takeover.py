@@ -29,7 +29,6 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import
 
 STATES = ("linked", "held", "returned", "done")
 NOTE = "adopted.json"
-STOP_SECONDS = 60
 GONE_SECONDS = 30.0
 _NEVER = {"Name": "no", "MaximumRetryCount": 0}
 
@@ -99,12 +98,12 @@ class Takeover:
         if host.get("AutoRemove"):
             if self._engine.inspect(self._aside) is None:
                 self._engine.create(copy_of(found), self._aside)
-            self._engine.stop(found["Id"], STOP_SECONDS)
+            self._engine.stop(found["Id"])
             self._wait_until_gone(found["Id"])
             return
         # An engine that restarts starts containers with `always` although somebody stopped them: two would write into one folder.
         self._engine.update(found["Id"], {"RestartPolicy": _NEVER})
-        self._engine.stop(found["Id"], STOP_SECONDS)
+        self._engine.stop(found["Id"])
         self._engine.rename(found["Id"], self._aside)
 
     def _give_back(self) -> None:
