@@ -67,3 +67,15 @@ def test_a_harvest_of_nobody_fails_in_words(site: Site, more: tuple[str, ...]) -
     assert "plant-7: no host in azure_ai_hosts, so nobody was asked" in said
     said = site.harvest({"h1": site.good}, "--limit", "other,localhost", *more, exits=2)
     assert "no host in azure_ai_hosts within the limit other,localhost, so nobody was asked" in said
+
+
+def test_answers_of_long_ago_go_and_are_told(site: Site) -> None:
+    site.harvest({"h1": site.good}, "-e", "harvest_evidence=none")
+    old = site.folder / "home/ledger/done/old"
+    old.mkdir()
+    os.utime(old, (0, 0))
+    told = "done: {} the answers of 1 harvests, the last of them old"
+    assert told.format("would remove") in site.harvest({"h1": site.good}, "-e", "harvest_evidence=none", "--check") and old.is_dir()
+    assert told.format("removed") not in site.harvest({"h1": site.good}, "-e", "harvest_evidence=none", "-e", "harvest_done_keep_months=0")
+    assert told.format("removed") in site.harvest({"h1": site.good}, "-e", "harvest_evidence=none")
+    assert not old.exists() and len(list(old.parent.iterdir())) == 3

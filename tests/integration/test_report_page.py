@@ -18,8 +18,9 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import metrics, page, summary, words
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import metrics, page, report, summary, words
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage.schema import Database
+from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import append, document
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.report_kit import EVIL, FORMULA, METER, adjusted, build, fill, imported, release
 
 TOOLS = str(Path(__file__).with_name("tools.sh"))
@@ -50,6 +51,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Database:
     database = Database(str(tmp_path_factory.mktemp("ledger") / "ledger.db"))
     fill(database)
     adjusted(database)
+    return database
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    """Two sites whose numbers differ, and a container that never answered."""
+    database = Database(str(tmp_path_factory.mktemp("ledger") / "ledger.db"))
+    fill(database)
+    fill(database, "plant-8", ("ocr-en",))
+    silent = document("h2", {"2026-11": "no_answer", "all": "no_answer"}, "2026-11-20T02:00:00Z", site="plant-8", host="h9", name="dead", release="rel9")
+    append(database, silent, site="plant-8")
     return database
 
 
@@ -91,7 +103,7 @@ def quiet(seen: Seen) -> bool:
 def table(seen: Seen, name: str) -> list[list[str]]:
     """Texts of a table's body, cell by cell."""
     script = "region => [...region.querySelectorAll('tbody tr')].map(row => [...row.cells].map(cell => cell.innerText))"
-    return seen.page.get_by_role("region", name=name, exact=True).evaluate(script)
+    return seen.page.get_by_role("region", name=name, exact=True).first.evaluate(script)
 
 
 def test_numbers_are_those_of_the_ledger(site: Database, show: t.Callable[..., Seen]) -> None:
@@ -107,6 +119,72 @@ def test_numbers_are_those_of_the_ledger(site: Database, show: t.Callable[..., S
     assert seen.page.get_by_text(words.span(used), exact=True).count() >= 1
     assert seen.page.locator("svg.chart").count() == 2
     assert quiet(seen)
+
+
+def by_name(rows: list[list[str]]) -> dict[str, list[str]]:
+    """Cells by the heading of their row."""
+    assert len({row[0] for row in rows}) == len(rows)
+    return {row[0]: row[1:] for row in rows}
+
+
+def totals(parts: t.Any, name: str) -> dict[tuple[str, str], dict[str, str]]:
+    """What the ledger says by site or service: texts by month and ``all``; sites by service as well, as the page has them."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in summary.grouped(parts, (name, "service", "month")):
+        found.setdefault((row[name], row["service"]), {})[row["month"]] = words.span(row["units"])
+    return found
+
+
+def test_services_and_sites_are_those_of_the_ledger(fleet: Database, show: t.Callable[..., Seen]) -> None:
+    with fleet.read() as connection:
+        parts = summary.accounts(connection).parts
+    seen = show(fleet)
+    scopes = ["all", *page.calendar.span("2026-01", "2026-11", "2026-11")[::-1]]
+    services, sites = totals(parts, "service"), totals(parts, "site")
+    assert len(services) == 1 and len(sites) == 2
+    assert by_name(table(seen, "By service")) == {service: [texts.get(scope, "·") for scope in scopes] for (service, _same), texts in services.items()}
+    assert by_name(table(seen, "By site")) == {f"{site}\n{service}": [texts.get(scope, "·") for scope in scopes] for (site, service), texts in sites.items()}
+    told = {row[0]: row for row in table(seen, "Sites")}
+    with fleet.read() as connection:
+        covered = summary.coverage(connection)
+    for site in ("plant-7", "plant-8"):
+        mine = [row for row in covered if row["site"] == site]
+        assert [told[site][4], told[site][5]] == [str(len(mine)), str(sum(1 for row in mine if row["problem"]))]
+    assert quiet(seen)
+
+
+def test_coverage_is_that_of_the_ledger(fleet: Database, show: t.Callable[..., Seen]) -> None:
+    with fleet.read() as connection:
+        covered, parts = summary.coverage(connection), summary.accounts(connection).parts
+    used = {(part.site, part.host, part.container, part.month) for part in parts}
+    meant = {("closed", True): "read, closed", ("closed", False): "no usage, closed", ("open", True): "read, may still change", ("open", False): "no usage yet"}
+    seen = show(fleet)
+    region = seen.page.get_by_role("region", name="Coverage by container and month", exact=True)
+    texts = "cell => (cell.querySelector('.sr') || cell).textContent.trim()"
+    rows = region.evaluate(f"region => [...region.querySelectorAll('tbody tr')].map(row => [...row.cells].map({texts}))")
+    assert len(rows) == len(covered) == 4
+    asked = sorted({month for row in covered for month in row["months"]})
+    for row in covered:
+        place = (row["site"], row["host"], row["container"])
+        (shown,) = [cells for cells in rows if cells[0].startswith(f"{row['container']}{row['host']} · {row['site']}")]
+        states = [(row["months"].get(month, "not asked"), (*place, month) in used) for month in asked]
+        last = words.moment(row["last_answer"]) if row["last_answer"] else "never"
+        assert shown[1:] == [*[meant.get(state, state[0].replace("_", " ")) for state in states], last]
+        assert (row["problem"] or "") in shown[0]
+    assert {text for cells in rows for text in cells[1:-1]} == {"read, closed", "no usage, closed", "read, may still change", "no answer", "not asked"}
+
+
+def test_licenses_are_those_of_what_the_ledger_saw_running(fleet: Database, show: t.Callable[..., Seen]) -> None:
+    held = [{"id": "rel0", "image": "sha256:" + "ab" * 32, "tag": "4.9.0", "expires": "2026-11-26"}]
+    with fleet.read() as connection:
+        running = summary.running(connection)
+    rows = by_name(table(show(fleet, releases=report.bound(running, held)), "Licenses"))
+    expected = {}
+    for row in running:
+        known = row["release"] == "rel0"
+        cells = [row["host"], "3" if known else "unknown", words.day("2026-11-26") if known else "not declared"]
+        expected[f"{row['container']}\n{row['service']} · {row['site']}"] = [*cells, f"4.9.0\n{held[0]['image'][:19]}…" if known else "", row["release"]]
+    assert len(expected) == 4 and rows == expected
 
 
 @pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light"), (PHONE, "dark")])

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import typing as t
 import urllib.parse
 
@@ -187,6 +188,16 @@ class Folder:
         for name, folder in moves:
             make_folder(folder)
             os.replace(os.path.join(self._path, name), os.path.join(folder, name))
+
+
+def old(done: str, keep_months: int, moment: str) -> list[str]:
+    """Names of the folders of ``done`` that nothing came into since ``keep_months`` months before that of ``moment``, the oldest first."""
+    if not os.path.isdir(done):
+        return []
+    limit = calendar.back(moment[:7], keep_months)
+    with os.scandir(done) as found:
+        ages = sorted((entry.stat(follow_symlinks=False).st_mtime, entry.name) for entry in found if entry.is_dir(follow_symlinks=False))
+    return [name for age, name in ages if time.strftime("%Y-%m", time.gmtime(age)) < limit]
 
 
 def write_closed(folder: str, closed: t.Mapping[tuple[str, str, str], t.Mapping[str, t.Any]]) -> None:
