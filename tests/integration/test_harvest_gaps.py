@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The harvest playbook where hosts were never asked: their containers are in the ledger, and a harvest of nobody says why. More: test_harvest_hosts."""
+"""The harvest playbook where hosts were never asked: they are named and counted, their containers are in the ledger, and a harvest of nobody says why."""
 
 from __future__ import annotations
 
@@ -50,6 +50,17 @@ class Site:
 def site(tmp_path: Path) -> t.Iterator[Site]:
     with Endpoint({ALL: report(7)}) as server:
         yield Site(tmp_path, server.server_address[1])
+
+
+@pytest.mark.parametrize("evidence", [(), ("-e", "harvest_evidence=none")], ids=["with evidence", "without"])
+def test_a_host_whose_declaration_is_refused_is_missing_and_named(site: Site, evidence: tuple[str, ...]) -> None:
+    wrong = {"azure_ai_containers": [{"name": "bad", "port": 5001, **KIND, "service": "sentimental"}]}
+    said = site.harvest({"h1": site.good, "h2": wrong}, *evidence, exits=2)
+    assert "'sentimental' is unknown" in said.split("h2: not asked: ")[1] and "Traceback" not in said
+    assert (site.status["outcome"], site.status["missing"], site.status["evidence_missing"]) == ("some_missing", 1, 0)
+    assert {row[:3] for row in site.looks() if row[3] == "all"} == {("h1", "up", "usage")}
+    site.harvest({"h1": site.good, "h2": wrong}, "--limit", "h1,localhost", *evidence)
+    assert (site.status["outcome"], site.status["missing"]) == ("all_read", 0), "a host outside of the limit is not missing"
 
 
 def test_containers_of_a_host_that_left_nothing_are_in_the_ledger(site: Site) -> None:
