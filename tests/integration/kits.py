@@ -72,10 +72,27 @@ def collection(version: str) -> bytes:
     return stream.getvalue()
 
 
+def package(folder: Path, name: str, version: str, depends: str = "") -> bytes:
+    """A Debian package without files."""
+    tree = folder / f"{name}-{version}"
+    (tree / "DEBIAN").mkdir(parents=True)
+    fields = {"Package": name, "Version": version, "Architecture": "all", "Maintainer": "nobody <nobody@example.org>", "Description": "empty"}
+    fields |= {"Depends": depends} if depends else {}
+    (tree / "DEBIAN" / "control").write_text("".join(f"{field}: {value}\n" for field, value in fields.items()))
+    subprocess.run(["dpkg-deb", "--build", "--root-owner-group", str(tree), f"{tree}.deb"], check=True, capture_output=True)
+    return Path(f"{tree}.deb").read_bytes()
+
+
 def small(
-    folder: Path, sender: Sender, version: str = "1.0", created: str = "2026-01-31T12:00:00Z", node: t.Optional[control.Target] = None, **extra: str
+    folder: Path,
+    sender: Sender,
+    version: str = "1.0",
+    created: str = "2026-01-31T12:00:00Z",
+    node: t.Optional[control.Target] = None,
+    packages: t.Optional[dict[tuple[str, str, bool], bytes]] = None,
+    **extra: str,
 ) -> Path:
-    """A kit of one wheel and one collection; return its folder, whose files are its own."""
+    """A kit of one wheel, one collection, and packages by (name, version, whether it was asked for); return its folder, whose files are its own."""
     store = Store(str(folder / "store")).create()
     contents = {
         ("installer", "install", "install.py"): (INSTALLER / "install.py").read_bytes(),
@@ -86,6 +103,9 @@ def small(
         {"kind": kind, "name": name, "version": version, "filename": file, "digest": str(store.put_bytes(data)), "size": len(data), "requested": True}
         for (kind, name, file), data in contents.items()
     ]
+    for (name, number, asked), data in (packages or {}).items():
+        entry = {"kind": "package", "name": name, "version": number, "filename": f"{name}_{number.replace(':', '%3a')}_all.deb", "requested": asked}
+        files.append({**entry, "digest": str(store.put_bytes(data)), "size": len(data)})
     script = (INSTALLER / "install.sh").read_bytes()
     node = node or target()
     made = control.manifest(node, version, {"digest": str(Digest.of(script)), "size": len(script)}, files, created)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -183,3 +185,75 @@ def test_everyone_but_root_names_a_folder(tmp_path: Path, sender: kits.Sender) -
     environment = {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", str(kit / "install.sh"), "--signers", str(sender.signers)], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 1 and "name a folder of yours with --prefix" in done.stderr
+
+
+STATUS = """Package: {0}
+Status: install ok installed
+Version: {1}
+Architecture: all
+Maintainer: nobody <nobody@example.org>
+Description: empty
+
+"""
+APT = """#!/bin/sh
+# The real apt-get upon another machine's packages, without touching this one's.
+printf '%s\\n' "$*" >>{log}
+case $* in *update*) exec {apt} -oDir::State::status={status} -oDebug::NoLocking=1 "$@" ;; esac
+{apt} --simulate -oDir::State::status={status} -oDebug::NoLocking=1 "$@" >>{log}
+"""
+
+
+@pytest.fixture
+def program() -> t.Any:
+    """install.py of the kit as a module."""
+    spec = importlib.util.spec_from_file_location("install_of_the_kit", kits.INSTALLER / "install.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def machine(folder: Path, monkeypatch: pytest.MonkeyPatch, packages: dict[str, str]) -> Path:
+    """Let apt and dpkg see these packages as installed; gives the log of what apt was told and would do."""
+    folder.mkdir()
+    log, status = folder / "log", folder / "status"
+    status.write_text("".join(STATUS.format(name, version) for name, version in packages.items()))
+    programs = {
+        "apt-get": APT.format(log=log, status=status, apt=shutil.which("apt-get")),
+        "dpkg-query": "#!/bin/sh\n" + "".join(f"echo {name} {version} installed\n" for name, version in packages.items()) + "echo gone 1.0 config-files\n",
+    }
+    for name, text in programs.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return log
+
+
+def test_packages_come_with_what_they_need_newer(tmp_path: Path, sender: kits.Sender, program: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tool wants exactly the kit's library, an older one is installed; the other tool is older than in the kit; nothing else is touched."""
+    made = {
+        ("tool", "2:1.0-1", True): kits.package(tmp_path, "tool", "2:1.0-1", "library (= 2.0)"),
+        ("other", "3.1", True): kits.package(tmp_path, "other", "3.1"),
+        ("same", "1.0", True): kits.package(tmp_path, "same", "1.0"),
+        ("newer", "1.0", True): kits.package(tmp_path, "newer", "1.0"),
+        ("library", "2.0", False): kits.package(tmp_path, "library", "2.0"),
+        ("idle", "9.0", False): kits.package(tmp_path, "idle", "9.0"),
+    }
+    folder = kits.small(tmp_path / "one", sender, packages=made)
+    kit = program.Kit(str(folder), str(folder / "control.json"))
+    log = machine(tmp_path / "node", monkeypatch, {"library": "1.0", "other": "3.0", "same": "1.0", "newer": "1.5", "idle": "1.0"})
+    found = program.due(kit)
+    assert list(found.values()) == ["other 3.1 in place of 3.0", "tool 2:1.0-1"]
+    program.install_packages(kit, found)
+    would = sorted(line.split(" (")[0] for line in log.read_text().splitlines() if line.startswith("Inst "))
+    assert would == ["Inst library [1.0]", "Inst other [3.0]", "Inst tool"]
+    assert not list(tmp_path.glob("**/sources.list")), "the archive was in a folder of its own, and is gone"
+
+
+def test_what_apt_refuses_is_told(tmp_path: Path, sender: kits.Sender, program: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = {("tool", "1.0", True): kits.package(tmp_path, "tool", "1.0", "nowhere (>= 3)")}
+    folder = kits.small(tmp_path / "one", sender, packages=made)
+    kit = program.Kit(str(folder), str(folder / "control.json"))
+    machine(tmp_path / "node", monkeypatch, {})
+    with pytest.raises(program.RefusedError, match=r"packages: apt-get would not install them \(E: .*; mend that, or run again with --no-packages"):
+        program.install_packages(kit, program.due(kit))

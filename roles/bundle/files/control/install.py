@@ -18,6 +18,7 @@ import hashlib
 import io
 import json
 import os
+import pathlib
 import platform
 import re
 import shutil
@@ -82,7 +83,8 @@ class Kit:
     def misfits(self) -> list[str]:
         """Why the kit is not for this machine."""
         target = self.manifest["target"]
-        here = {"os": system(), "python": f"{sys.version_info[0]}.{sys.version_info[1]}", "arch": architecture()}
+        arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        here = {"os": system(), "python": f"{sys.version_info[0]}.{sys.version_info[1]}", "arch": arch}
         return [f"{name} is {here[name]} here, the kit is for {target[name]}" for name in sorted(here) if target[name] != here[name]]
 
 
@@ -154,20 +156,17 @@ class Builder:
         self._scripts()
         compileall.compile_dir(self._site, maxlevels=30, quiet=2, stripdir=self._part, prependdir=self.final)
         shutil.rmtree(os.path.join(self._part, "done"))
-        with open(os.path.join(self._part, MARK), "w", encoding="utf-8") as stream:
-            json.dump(self._kit.manifest, stream, indent=1, sort_keys=True)
+        pathlib.Path(self._part, MARK).write_text(json.dumps(self._kit.manifest, indent=1, sort_keys=True), "utf-8")
         os.sync()
         if os.path.lexists(self.final):
             shutil.rmtree(self.final)  # not whole, or it would not be made again
         os.rename(self._part, self.final)
 
     def _once(self, entry: Record, unpack: t.Callable[[Record, bytes], None]) -> None:
-        mark = os.path.join(self._part, "done", entry["digest"].partition(":")[2])
-        if os.path.exists(mark):
-            return
-        unpack(entry, self._kit.read(entry))
-        with open(mark, "w", encoding="ascii"):
-            pass
+        mark = pathlib.Path(self._part, "done", entry["digest"].partition(":")[2])
+        if not mark.exists():
+            unpack(entry, self._kit.read(entry))
+            mark.touch()
 
     def _wheel(self, entry: Record, data: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -203,8 +202,7 @@ class Builder:
         """What makes a folder a Python environment."""
         interpreter = os.path.realpath(sys.executable)
         text = f"home = {os.path.dirname(interpreter)}\ninclude-system-site-packages = false\nversion = {platform.python_version()}\n"
-        with open(os.path.join(self._part, "pyvenv.cfg"), "w", encoding="utf-8") as stream:
-            stream.write(text)
+        pathlib.Path(self._part, "pyvenv.cfg").write_text(text, "utf-8")
         for name in ("python3", "python"):
             path = os.path.join(self._part, "bin", name)
             if not os.path.lexists(path):
@@ -249,32 +247,45 @@ def system() -> str:
     return f"{fields.get('ID', 'unknown')}-{fields.get('VERSION_ID', 'unknown')}"
 
 
-def architecture() -> str:
-    """This machine's architecture as Debian calls it."""
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+def due(kit: Kit) -> dict[str, str]:
+    """What is said of each package that was asked for and is absent here, or older than in the kit, by name."""
+    command = ["dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Status}\n"]
+    rows = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines() if kit.of("package") else []
+    here = {name: version for name, version, state in (row.split(" ") for row in rows if row.count(" ") == 2) if state == "installed"}
+    found = {}
+    for name, version in ((entry["name"], entry["version"]) for entry in kit.of("package") if entry["requested"]):
+        if name not in here:
+            found[name] = f"{name} {version}"
+        elif subprocess.run(["dpkg", "--compare-versions", here[name], "lt", version], check=False).returncode == 0:
+            found[name] = f"{name} {version} in place of {here[name]}"
+    return found
 
 
-def absent(kit: Kit) -> list[Record]:
-    """The kit's packages that are not installed; all that they need is in the kit or was here before."""
-    if not kit.of("package"):
-        return []
-    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n"], capture_output=True, text=True, check=False)
-    installed = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
-    return [entry for entry in kit.of("package") if entry["name"] not in installed]
-
-
-def install_packages(kit: Kit, entries: list[Record]) -> None:
-    """Let apt install files and nothing else: no source is written, nothing is removed."""
+def install_packages(kit: Kit, names: t.Iterable[str]) -> None:
+    """Let apt install what was asked for, and what that needs, out of the kit and from nowhere else; no source is written, nothing is removed."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [os.path.join(folder, entry["filename"]) for entry in entries]
-        for entry, path in zip(entries, paths):
-            with open(path, "wb") as stream:
-                stream.write(kit.read(entry))
-        command = ["apt-get", "install", "--yes", "--no-remove", "--no-install-recommends", "-oDPkg::Lock::Timeout=300", *paths]
-        done = subprocess.run(command, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith(("E:", "dpkg:"))] or ["no message"]
-        raise RefusedError(f"packages: apt-get would not install them ({lines[0][:200]}); mend that, or run again with --no-packages")
+        options = offer(kit, folder)
+        command = ["install", "--yes", "--no-remove", "--no-install-recommends", "-oDPkg::Lock::Timeout=300", "-oDPkg::Options::=--force-confold", *names]
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+        for words in (["update", "-qq"], command):
+            done = subprocess.run(["apt-get", *options, *words], env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                lines = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith(("E:", "dpkg:"))] or ["no message"]
+                raise RefusedError(f"packages: apt-get would not install them ({lines[0][:200]}); mend that, or run again with --no-packages")
+
+
+def offer(kit: Kit, folder: str) -> list[str]:
+    """Lay all packages of the kit out as an archive in ``folder``, and give the options by which apt takes from there alone."""
+    os.makedirs(os.path.join(folder, "lists", "partial"))
+    with open(os.path.join(folder, "Packages"), "wb") as index:
+        for number, entry in enumerate(kit.of("package")):
+            path = pathlib.Path(folder, f"{number}.deb")  # the escaped colon of an epoch would be escaped once more
+            path.write_bytes(kit.read(entry))
+            fields = subprocess.run(["dpkg-deb", "--field", path], capture_output=True, check=False).stdout
+            index.write(fields + f"Filename: ./{number}.deb\nSize: {entry['size']}\nSHA256: {entry['digest'][7:]}\n\n".encode())
+    pathlib.Path(folder, "sources.list").write_text(f"deb [trusted=yes] file:{folder} ./\n", "utf-8")
+    places = (f"Etc::sourcelist={folder}/sources.list", "Etc::sourceparts=-", f"State::lists={folder}/lists", "Cache::pkgcache=", "Cache::srcpkgcache=")
+    return [*(f"-oDir::{place}" for place in places), "-oAPT::Sandbox::User=root"]
 
 
 def reason(kit: Kit, prefix: Prefix, allow_older: bool) -> str | None:
@@ -303,10 +314,10 @@ def links(prefix: Prefix) -> list[str]:
 def install(kit: Kit, prefix: Prefix, arguments: argparse.Namespace) -> None:
     """Do what is missing, and tell it."""
     why = reason(kit, prefix, arguments.allow_older)
-    packages = [] if arguments.no_packages else absent(kit)
-    names = ", ".join(entry["name"] for entry in packages)
+    packages = {} if arguments.no_packages else due(kit)
+    names = ", ".join(packages.values())
     if packages and (os.geteuid() != 0 or arguments.check):
-        say(f"packages {'would be installed' if os.geteuid() == 0 else 'are missing, and only root can install them'}: {names}")
+        say(f"packages {'would be installed' if os.geteuid() == 0 else 'are missing or older, and only root can install them'}: {names}")
     elif packages:
         say(f"installing packages: {names}")
         install_packages(kit, packages)
