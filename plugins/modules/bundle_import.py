@@ -191,7 +191,7 @@ def _trust(params):
 def _judge(params, store):
     with Progress("blobs of the store", 0, params["progress_file"]) as progress:
         given = (params["path"], store, params["site"], _trust(params), params["allow_older"], params["beside"], params["full"])
-        return receive.judge(*given, progress.advance)
+        return receive.judge(*given, progress.advance, progress.expect)
 
 
 def _ask(params, store, missing):

@@ -182,7 +182,7 @@ def run(params, check_mode):
     trust = Trust(params["allowed_signers"], params["revoked_keys"], received.earliest(params["store"]), params["signatures_required"])
     look = _part if part.is_part(params["path"]) else _bundle
     with Progress("verify", 0, params["progress_file"]) as progress:
-        judged, told = look(params["path"], trust, params["verify"] == "full", progress.advance)
+        judged, told = look(params["path"], trust, params["verify"] == "full", progress)
     bundle, notes = {}, []
     found = judged.manifest
     if found is not None:
@@ -203,19 +203,20 @@ def run(params, check_mode):
     return {**result, "received": before, "lines": [*overview.lines(judged), *notes], "written": written}
 
 
-def _bundle(path, trust, full, advance):
-    found, signer, problems = verify.verify(path, trust, full, advance)
+def _bundle(path, trust, full, progress):
+    found, signer, problems = verify.verify(path, trust, full, progress.advance, progress.expect)
     kit = kits.look(path, trust).record if found else None
     return overview.Judged(path, found, signer or "", problems, full, foreign=verify.strays(path) if found else (), kit=kit), {}
 
 
-def _part(path, trust, full, advance):
+def _part(path, trust, full, progress):
     """As for a bundle; the manifest that the part carries tells what the whole bundle is."""
     try:
         here = part.Part(path, trust)
     except AirgapError as exc:
         return overview.Judged(path, None, "", [str(exc)], full), {}
-    problems, found = here.problems(full, advance), None
+    progress.expect(sum(piece["size"] for piece in here.pieces))
+    problems, found = here.problems(full, progress.advance), None
     try:
         found, _signer = verify.open_manifest(path, trust)
     except AirgapError as exc:

@@ -41,6 +41,10 @@ class Progress:
         if now - self._written >= INTERVAL:
             self._write(now, finished=False)
 
+    def expect(self, total: int) -> None:
+        """Set the total once it is known."""
+        self.total = total
+
     def finish(self) -> None:
         """Write the last state."""
         self._write(self._clock(), finished=True)

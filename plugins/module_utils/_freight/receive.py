@@ -60,12 +60,21 @@ class Parcel:
 
 
 def judge(
-    path: str, store: Store, site: str, trust: Trust, allow_older: bool = False, beside: t.Sequence[str] = (), full: bool = False, advance: Advance = None
+    path: str,
+    store: Store,
+    site: str,
+    trust: Trust,
+    allow_older: bool = False,
+    beside: t.Sequence[str] = (),
+    full: bool = False,
+    advance: Advance = None,
+    expect: Advance = None,
 ) -> Parcel:
     """Verify signature, site, sequence and completeness, before anything is touched.
 
     :param beside: folders of other bundles; blobs that this one leaves out may come from there
     :param full: read the store's blobs again, though they were found good before
+    :param expect: called with the bytes of the store that are to be read, once they are known
     :raises TrustError, InputError, IntegrityError, Problems: it may not be imported; the line says why.
     :raises LackingError: it builds on blobs that are nowhere here.
     """
@@ -79,7 +88,7 @@ def judge(
     if problems:
         raise _error(path, problems)
     verified = Verified(store, full)
-    missing = _missing(store, manifest, verified, advance)
+    missing = _missing(store, manifest, verified, advance, expect)
     others = _beside(manifest, missing, beside)
     here = {str(digest) for digest, _size, _kind in _manifest.carried(manifest)}
     lacking = [str(digest) for digest, _size, _kind in missing if str(digest) not in here and digest.hex not in others]
@@ -88,7 +97,7 @@ def judge(
     return Parcel(path, manifest, signer, missing, _reason(manifest, held, store, missing), verified, others, kit)
 
 
-def _missing(store: Store, manifest: Record, verified: Verified, advance: Advance) -> list[Item]:
+def _missing(store: Store, manifest: Record, verified: Verified, advance: Advance, expect: Advance) -> list[Item]:
     """Blobs that the store has not, or has damaged: those not known as good are read."""
     step = verify.together(advance)
 
@@ -96,6 +105,8 @@ def _missing(store: Store, manifest: Record, verified: Verified, advance: Advanc
         return not store.has(item[0], item[1]) or verified.problem(item[0], item[1], step) is not None
 
     items = list(_manifest.digests(manifest))
+    if expect is not None:
+        expect(sum(size for digest, size, _kind in items if store.has(digest, size) and not verified.knows(digest, size)))
     return [item for item, bad in zip(items, verify.parallel(wrong, items)) if bad]
 
 

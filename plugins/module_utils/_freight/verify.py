@@ -134,10 +134,13 @@ def image_problems(path: str, manifest: dict[str, t.Any]) -> list[str]:
     return problems
 
 
-def verify(path: str, trust: Trust, full: bool = True, advance: Advance = None) -> tuple[t.Optional[dict[str, t.Any]], t.Optional[str], list[str]]:
+def verify(
+    path: str, trust: Trust, full: bool = True, advance: Advance = None, expect: Advance = None
+) -> tuple[t.Optional[dict[str, t.Any]], t.Optional[str], list[str]]:
     """(manifest, signer, problems) of a bundle; the first two are None when they could not be had.
 
     :param full: read all blobs too; without, only the signature, the names and the sizes are judged
+    :param expect: called with the bytes that are to be read, once they are known
     """
     try:
         manifest, signer = open_manifest(path, trust)
@@ -148,6 +151,8 @@ def verify(path: str, trust: Trust, full: bool = True, advance: Advance = None) 
     kit = kits.look(path, trust)
     problems = tree_problems(path, manifest, kit)
     if full:
+        if expect is not None:
+            expect(sum(size for _digest, size, _kind in _manifest.carried(manifest)) + sum(kit.sizes.values()))
         known = set(problems)
         problems += [problem for problem in blob_problems(path, manifest, advance) + kits.blob_problems(path, kit, advance) if problem not in known]
     return manifest, signer, problems

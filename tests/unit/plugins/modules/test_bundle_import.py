@@ -49,6 +49,14 @@ def test_check_do_do(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
     assert again["diff"]["before"] == again["diff"]["after"]
 
 
+def test_the_walk_through_the_store_knows_how_much_there_is_to_read(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
+    kit.run_module(bundle_import, capsys, **options)
+    again = kit.run_module(bundle_import, capsys, **options, full=True)
+    state = json.loads(Path(options["progress_file"]).read_text())
+    assert not again["changed"] and state["label"] == "blobs of the store"
+    assert state["finished"] and state["done"] == state["total"] == sum(map(len, kit.blobs(options["store"]).values()))
+
+
 def test_other_wants_write_the_wants_alone(options: dict, capsys: pytest.CaptureFixture[str]) -> None:
     kit.run_module(bundle_import, capsys, **options)
     done = kit.run_module(bundle_import, capsys, **{**options, "wants": {"containers": kit.selectors("2.0")}})

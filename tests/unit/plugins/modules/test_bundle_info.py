@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_what_was_accepted_before_is_told_whoever_signed_it(options: dict, capsy
     assert result["received"] and not result["valid"] and "does not know for builder" in result["problems"][0]
     manifest.write_bytes(manifest.read_bytes().replace(b'"sequence": 1', b'"sequence": 2'))
     assert not kit.run_module(bundle_info, capsys, **options, store=store)["received"]
+
+
+def test_progress_knows_how_much_there_is_to_read(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    keys = kit.make_keys(tmp_path / "others")
+    tools = media_kit.bundle(tmp_path / "large", keys, tool_kit.build(tmp_path / "kits", keys))
+    part = media_kit.parts(tools, tmp_path / "media", keys)[0]
+    for path, signers in ((Path(options["path"]), options["allowed_signers"]), (tools, keys.signers), (part, keys.signers)):
+        progress = tmp_path / f"{path.name}.json"
+        assert kit.run_module(bundle_info, capsys, path=str(path), allowed_signers=signers, progress_file=str(progress))["valid"]
+        state = json.loads(progress.read_text())
+        assert state["finished"] and state["done"] == state["total"] > 0
 
 
 def test_no_bundle_is_a_failure(options: dict, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
