@@ -1,7 +1,7 @@
 # Copyright: airgap.azure_ai contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An image of 8 GiB is bundled, verified and imported, one of 2 GiB loaded, and nobody ever holds more than 150 MB.
+"""An image of 8 GiB is bundled, verified and imported, one of 2 GiB loaded, one of 1 GiB split and collected: nobody ever holds more than 150 MB.
 
 Every step is a process of its own that measures itself, so that none hides another. The layers are holes in files, and
 an import leaves holes as they are; under /var/tmp, as /tmp may be memory.
@@ -160,6 +160,15 @@ def streamed(folder: Path, imported: Measured, record: dict[str, t.Any]) -> Meas
     return measure("load_stream", STREAM, {"store": str(folder / "host" / "store"), "record": record, "name": NAME})
 
 
+@pytest.fixture(scope="module")
+def split(folder: Path, keys: kit.Keys) -> Measured:
+    """A bundle of a layer of 1 GiB, cut into parts: what is cut is copied, hole or not."""
+    add_image(Store(str(folder / "small")).create(), "3.0", 1)
+    paths = {"store": str(folder / "small"), "dest": str(folder / "cut"), "signing_key": keys.builder}
+    path = run("bundle_build", site=kit.SITE, selectors=kit.selectors("3.0"), **paths).result["path"]
+    return run("bundle_split", path=path, part_size="400MB", dest=str(folder / "media"), signing_key=keys.builder)
+
+
 def test_the_measure_sees_what_a_process_holds_and_nothing_else() -> None:
     held = b"x" * LIMIT
     assert measure("hold", HOLD, 1000).peak < LIMIT // 3
@@ -195,3 +204,15 @@ def test_streaming_into_an_engine(folder: Path, streamed: Measured, record: dict
         engine.close()
     assert loaded.result["changed"] and engine.received == streamed.result["sent"]
     assert loaded.peak < LIMIT
+
+
+def test_splitting(split: Measured) -> None:
+    assert split.result["made"] == [1, 2, 3]
+    assert split.peak < LIMIT
+
+
+def test_collecting(folder: Path, split: Measured, keys: kit.Keys) -> None:
+    media = [part["path"] for part in split.result["parts"]]
+    collected = run("bundle_collect", paths=media, dest=str(folder / "inbox"), site=kit.SITE, allowed_signers=keys.signers)
+    assert collected.result["copied_bytes"] > GIB and collected.result["bundles"][0]["complete"]
+    assert collected.peak < LIMIT
