@@ -15,8 +15,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust
-from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, control, delta, manifest, outbox, parts, receive, states, verify
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import pretty
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.signature import Trust, sign_file
+from ansible_collections.airgap.azure_ai.plugins.module_utils._freight import carried, control, delta, kits, manifest, outbox, parts, receive, states, verify
 from ansible_collections.airgap.azure_ai.plugins.module_utils._freight.store import Store
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import freight_kit as kit
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._freight import media_kit
@@ -113,6 +115,42 @@ def test_a_control_kit_is_known_as_what_would_be_made_of_its_files(tmp_path: Pat
     shutil.copytree(GOLDEN / "control", tmp_path / "control-debian-12-amd64")
     kits = control.Kits(str(tmp_path), Store(str(tmp_path / "store")))
     assert "is not signed by" in str(kits.reason(found, target, str(GOLDEN / "control/install.sh"))), "nothing but its key is wrong with it"
+
+
+def test_the_kit_is_judged_as_a_site_does() -> None:
+    found = kits.look(str(GOLDEN / "control"), Trust(str(GOLDEN / "media" / "signers")))
+    assert (found.problem, found.signer) == ("", "builder@hq") and found.record == control.read(str(GOLDEN / "control"))
+    assert kits.blob_problems(str(GOLDEN / "control"), found) == []
+
+
+@pytest.mark.parametrize("name", ["control/control.json", "outbox/holdings.json", "outbox/missing.json"])
+def test_documents_fit_their_schemas_and_altered_ones_fit_neither_schema_nor_reader(tmp_path: Path, keys: kit.Keys, name: str) -> None:
+    kind, value = Path(name).stem, json.loads((GOLDEN / name).read_bytes())
+    schema = json.loads((DOCS / f"{kind}.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+
+    def problem(document: dict) -> str:
+        """What the reader says of it, signed as it should be."""
+        if kind != "control":
+            outbox.write(str(tmp_path), f"{kind}.json", document, "azure-ai-holdings", keys.site)
+            try:
+                return "" if carried.document(str(tmp_path / f"{kind}.json"), kind, keys.trust) else "?"
+            except AirgapError as exc:
+                return str(exc)
+        shutil.copytree(GOLDEN / "control", tmp_path / "kit", dirs_exist_ok=True)
+        (tmp_path / "kit" / "control.json").write_bytes(pretty(document))
+        sign_file(str(tmp_path / "kit" / "control.json"), keys.builder, control.NAMESPACE)
+        return kits.look(str(tmp_path / "kit"), keys.trust).problem
+
+    jsonschema.validate(value, schema)
+    assert problem(value) == ""
+    wrong = [{**value, "more": 1}, {**value, "kind": "x"}, {**value, "format": 2}, *({key: value[key] for key in value if key != gone} for gone in value)]
+    lists = "files" if kind == "control" else "blobs"
+    wrong += [{**value, lists: [*value[lists], bad]} for bad in ("x", {}, None)] + [{**value, lists: {}}]
+    for document in wrong:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(document, schema)
+        assert problem(document) != "", document
 
 
 def test_the_format_before_is_still_written(tmp_path: Path, store: Store, keys: kit.Keys) -> None:
