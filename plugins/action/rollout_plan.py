@@ -17,6 +17,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.airgap.azure_ai.plugins.action.host_lock import whoami
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import local_image
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import adoption, lan_registry, manage
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.plan import plan
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _front_files, _want
@@ -48,6 +49,12 @@ def measured(containers: t.Iterable[t.Mapping[str, t.Any]], every: bool) -> list
     return [
         item["declaration"]["name"] for item in containers if item["declaration"]["disk_logging"] is not None or (every and "output" in item["entry"]["mounts"])
     ]
+
+
+def pulled(containers: t.Iterable[t.Mapping[str, t.Any]]) -> dict[str, str]:
+    """What the registry must hold, by the names of images in the engine."""
+    images = [(item["declaration"]["service"], item["image"]) for item in containers if item["image"] is not None]
+    return {local_image(service, record["manifest"]): f"{record['repository']}@{record['manifest']}" for service, record in images}
 
 
 class ActionModule(ActionBase):
@@ -97,7 +104,7 @@ class ActionModule(ActionBase):
         asked["folders"] = adoption.folders(want["containers"])
         asked["outputs"] = measured(want["containers"], args["measure"])
         if want["registry"]:
-            asked.update(registry=want["registry"], registry_ca=authority(args["registry_ca"]))
+            asked.update(registry=want["registry"], registry_ca=authority(args["registry_ca"]), registry_images=pulled(want["containers"]))
         looked = self._execute_module(module_name="airgap.azure_ai.host_info", module_args=asked, task_vars=task_vars)
         if looked.get("failed") or "host" not in looked:
             return {**result, **looked}

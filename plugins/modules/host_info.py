@@ -61,6 +61,11 @@ options:
     description: Certificate of the site's authority (PEM), by which O(registry) is trusted.
     type: str
     default: ''
+  registry_images:
+    description:
+      - Images that O(registry) must hold, as C(<repository>@<digest>) by their names in the engine. It is not asked for those that the engine holds.
+    type: dict
+    default: {}
 seealso:
   - module: airgap.azure_ai.rollout_plan
 """
@@ -201,6 +206,7 @@ def main() -> None:
             "incoming": {"type": "str", "default": ""},
             "registry": {"type": "str", "default": ""},
             "registry_ca": {"type": "str", "default": ""},
+            "registry_images": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -211,7 +217,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     except OSError as exc:
         module.fail_json(msg=one_line(exc, "host"))
-    found["registry_error"] = lan_registry.trouble(params["registry"], params["registry_ca"]) if params["registry"] else None
+    wanted = lan_registry.wanted(params["registry_images"], found["images"])
+    found["registry_error"] = lan_registry.trouble(params["registry"], params["registry_ca"], images=wanted) if params["registry"] else None
     module.exit_json(changed=False, host=found)
 
 

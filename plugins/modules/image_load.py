@@ -56,6 +56,7 @@ options:
     description:
       - The site's registry as C(<address>:<port>). The engine pulls the image from it by digest and gives it O(name); O(leave_out) and the
         host's store are not looked at. Empty loads from the store.
+      - Where the pull fails for another reason than a full disk, RV(missing_layers) asks for the image to be sent.
     type: str
     default: ''
   progress_file:
@@ -100,7 +101,9 @@ left_out_bytes:
   returned: success
   type: int
 missing_layers:
-  description: The store lacks what the engine needs, layers that were left out or blobs that turned out to be damaged. All must be sent.
+  description:
+    - The store lacks what the engine needs, layers that were left out or blobs that turned out to be damaged, or O(registry) did not serve the image.
+      All must be sent.
   returned: failure, then V(true)
   type: bool
 """
@@ -128,7 +131,7 @@ def blobs_of(record: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
 def bring(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str], str]:
     """Bring the image in; return (state, layers left out, note).
 
-    :raises MissingLayers: blobs in the host's store are damaged, which the engine noticed; they are removed.
+    :raises MissingLayers: blobs in the host's store are damaged, which the engine noticed, and are removed; or the registry did not serve the image.
     """
     record, name, root = params["image"], params["name"], params["root"]
     try:
@@ -137,11 +140,15 @@ def bring(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.An
                 return lan_registry.pull(engine, params["registry"], record, name), [], f"pulled from {params['registry']}"
             return from_store(engine, params)
     except RemoteError as exc:
+        refused = loading.refusal(name, exc)
+        if params["registry"] and not loading.is_full(exc):
+            problem = f"{refused.problem}; the registry {params['registry']} did not serve it"
+            raise loading.MissingLayers(f"image {name}", problem, "run airgap.azure_ai.registry on the control node") from exc
         damaged = [] if params["registry"] else host_blobs.damaged(root, blobs_of(record))
         if damaged:
             problem = f"{len(damaged)} of its blobs were damaged in the host's store and are removed, the first is {damaged[0]} ({exc.problem})"
             raise loading.MissingLayers(f"image {name}", problem, "run the stage again: they are sent again") from exc
-        raise loading.refusal(name, exc) from exc
+        raise refused from exc
 
 
 def from_store(engine: Engine, params: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], list[str], str]:

@@ -74,6 +74,10 @@ options:
   docker_socket:
     description: Socket of the Docker Engine, to stop what runs before its folders change hands. Without it nothing is stopped.
     type: path
+  stop_seconds:
+    description: How long a container may take to write down what it still has to, until it is killed, where O(docker_socket) is given.
+    type: int
+    default: 60
   license_content:
     description: Decrypted licenses by container, in base64; set by the action plugin.
     type: dict
@@ -121,7 +125,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, InputError, MissingError, one_line
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import lock, proof, releases
-from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
+from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import STOP_SECONDS, Engine
 
 
 def owner_of(item: t.Mapping[str, t.Any], users: t.Mapping[str, t.Any]) -> tuple[int, int]:
@@ -171,7 +175,7 @@ def act(item: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> None:
         proof.note(folder, item)
         return
     if params["docker_socket"] and item.get("restart"):
-        Engine(params["docker_socket"]).stop(container)
+        Engine(params["docker_socket"]).stop(container, params["stop_seconds"])
     if item.get("back"):
         proof.mark_back(folder, item)
     previous = item.get("previous") if item.get("back") else releases.CURRENT
@@ -202,6 +206,7 @@ def main() -> None:
             "store": {"type": "path"},
             "users": {"type": "dict", "default": {}},
             "docker_socket": {"type": "path"},
+            "stop_seconds": {"type": "int", "default": STOP_SECONDS},
             "license_content": {"type": "dict", "default": {}, "no_log": True},
         },
         supports_check_mode=True,

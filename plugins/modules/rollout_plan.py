@@ -169,8 +169,8 @@ plan:
           M(community.docker.docker_container)), C(compose) (text), C(config), C(folders), C(metered), C(resource), C(url), C(health), C(smoke),
           C(before) (where what runs now is asked before it stops, null where nothing does), C(after) (the containers that it needs) and
           C(adopt) (C(container), C(running), C(output) and C(url) of what it takes over, else null).
-        - C(stops) lists those that need it and are stopped before it, C(stopped) says whether it is one of these itself, and C(waiting) names those
-          that are stopped by then and are started again where it fails.
+        - C(stops) lists those that need it, or hold a port that it takes, and are stopped before it, C(stopped) says whether it is one of these
+          itself, and C(waiting) names those that are stopped by then and are started again where it fails.
       type: list
       elements: dict
       returned: always

@@ -127,6 +127,15 @@ def test_a_host_that_does_not_trust_it_or_finds_none(site: Site, tmp_path: Path)
     assert "refused" in (lan_registry.trouble(f"127.0.0.1:{free_port()}", site.authority) or "")
 
 
+def test_a_host_is_told_what_it_lacks(site: Site) -> None:
+    record = site.image.record
+    there, absent = (f"{record['repository']}@{digest}" for digest in (record["manifest"], "sha256:" + "0" * 64))
+    assert lan_registry.trouble(site.name, site.authority, images=[there]) is None
+    assert lan_registry.trouble(site.name, site.authority, images=[there, absent]) == f"it lacks {record['repository']}@sha256:{'0' * 12}"
+    told = lan_registry.trouble(site.name, site.authority, images=[absent, there, absent])
+    assert told == f"it lacks 2 images, the first is {record['repository']}@sha256:{'0' * 12}"
+
+
 def test_it_holds_what_the_store_holds_and_no_more(site: Site) -> None:
     store, folder = Store(str(site.home / "store")), site.home / "registry"
     put(store, docker_type(build(("base", 300_000), ("other", 50_000)), "2.0"))
@@ -174,7 +183,7 @@ def test_an_engine_pulls_by_digest_under_our_name(site: Site, kind: str, tmp_pat
         assert name in names and not [each for each in names if each.startswith("127.0.0.1")]
         absent = {**given, "image": {**record, "manifest": "sha256:" + "0" * 64}, "name": "azure-ai.invalid/x:1"}
         failed = act("image_load", **absent)
-        assert failed["failed"] and "sha256:0000" in failed["msg"] and "Traceback" not in failed["msg"]
+        assert failed["failed"] and failed["missing_layers"] and "sha256:0000" in failed["msg"] and "Traceback" not in failed["msg"]
     finally:
         serving.terminate()
         serving.wait(30)

@@ -314,6 +314,18 @@ def test_a_taken_port_is_told_before_anything_stops(ready: str) -> None:
         assert (started(), found()["State"]["StartedAt"]) == before
 
 
+def test_ports_change_hands_in_one_run(walked: dict[str, str]) -> None:
+    """Both swap, which no order serves; then the one moves away and the other takes what it leaves, which the order of the declaration does not."""
+    with aftermath.of("switch-hands"):
+        for translator, sentiment in ((SENTIMENT["port"], TRANSLATOR["port"]), (TRANSLATOR["port"], 5904)):
+            both_of_them = [{**TRANSLATOR, "port": translator}, {**SENTIMENT, "port": sentiment}]
+            rollout("-e", json.dumps({"azure_ai_containers__text": both_of_them}), log="switch-hands")
+            for name, port in ((TRANSLATOR["name"], translator), ("sentiment", sentiment)):
+                ports = found(name)["HostConfig"]["PortBindings"].values()
+                assert [each["HostPort"] for bound in ports for each in bound] == [str(port)] and found(name)["State"]["Running"]
+        rollout()
+
+
 @EACH
 def test_a_foreign_output_folder_is_handed_back_and_a_read_only_one_fails_in_words(ready: str, name: str, container: str) -> None:
     host, output = settings.host(name).container, f"/var/lib/azure-ai/containers/{container}/output"

@@ -48,6 +48,8 @@ class State:
         self.problem = ""
         self.invalid = ""
         self.loaded = threading.Event()
+        self._last: list[tuple[str, decimal.Decimal]] = []
+        self._end_after, self._first_takes = (settings.seconds(f"SIM_{name}_SECONDS", 0) for name in ("LAST_RECORD", "FIRST_ANSWER"))
         self._ready_at = time.monotonic() + settings.seconds("SIM_READY_AFTER", 1)
 
     def ready(self) -> bool:
@@ -61,7 +63,22 @@ class State:
     def meter(self, form: str, quantity: decimal.Decimal | None, *, inner: bool) -> None:
         """Write a use down; what other containers ask is counted by a switch only."""
         if self.usage and quantity is not None and (not inner or self.settings.switch("SIM_METER_INNER")):
-            self.usage.add(form, quantity)
+            if self._end_after:
+                self._last.append((form, quantity))
+            else:
+                self.usage.add(form, quantity)
+
+    def warm(self) -> None:
+        """The first answer takes its time."""
+        takes, self._first_takes = self._first_takes, 0
+        time.sleep(takes)
+
+    def end(self) -> None:
+        """Write down what is not yet, when asked to stop."""
+        if self._last and self.usage:
+            time.sleep(self._end_after)
+            for form, quantity in self._last:
+                self.usage.add(form, quantity)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -169,6 +186,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except Wrong as exc:
             return self._answer(exc.status, exc.body)
         self.state.meter(answer.meter or form, answer.use, inner=self.state.is_inner(request))
+        self.state.warm()
         return self._answer(answer.status, answer.body, answer.kind, answer.headers)
 
     def do_POST(self) -> None:

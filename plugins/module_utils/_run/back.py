@@ -47,8 +47,17 @@ def survey(root: str, names: t.Sequence[str], failed: t.Mapping[str, str], held:
     # Of one that goes back what counts is what it will need then; neither inventory nor store is asked.
     after = {name: (steps[name] or found).get("after", ()) for name, found in known.items()}
     running = {item["name"] for item in held["containers"] if item["state"] == "running"}
+    ports = links.held(held["containers"])
+    while True:  # one that is left alone keeps its ports, which another one may want
+        taken = next(((name, *found) for name, item in steps.items() if item is not None for found in [links.holder(name, item, steps, ports)] if found), None)
+        if taken is None:
+            break
+        name, port, other = taken
+        problems.append(f"container {name}: its former port {port} is container {other}'s now; roll both back, or declare it with a free port")
+        steps[name] = None
+        del lines[name]
     order = links.ordered(list({**known, **lines}), after)
-    return {"steps": links.sequence(steps, after, running), "problems": problems, "lines": [lines[name] for name in order if name in lines]}
+    return {"steps": links.sequence(steps, after, running, ports), "problems": problems, "lines": [lines[name] for name in order if name in lines]}
 
 
 def step(root: str, name: str, failed: t.Optional[str], held: Found, now: str) -> tuple[t.Optional[Json], str]:

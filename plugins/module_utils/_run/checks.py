@@ -200,12 +200,17 @@ def _logs(have: Have, _want: Want, item: Item) -> Found:
 
 
 def _port(have: Have, want: Want, item: Item) -> Found:
-    """A port may be held by this container, or by another declared one, which moves away if need be."""
+    """A port may be held by this container, or by another declared one that moves away from it in this rollout."""
     declaration = item["declaration"]
     port = declaration["port"]
     declared = {other["declaration"]["name"] for other in want["containers"]}
     holders = [found for found in have["containers"] if port in found["ports"]]
     adopted = adoption.old(have, declaration)
+    starting = want.get("starting", declared)
+    staying = next((found["name"] for found in holders if found["name"] in declared - {declaration["name"]} - set(starting)), None)
+    if staying is not None and declaration["name"] in starting:
+        way_out = "give it another port, or let that one move as well (azure_ai_unpin=true where a rollback by hand keeps it)"
+        return [f"container {declaration['name']}: port {port} is taken by container {staying}, which this rollout leaves as it is; {way_out}"], []
     if any((found["name"] in declared and found["labels"].get(LABEL_PREFIX + "container")) or found is adopted for found in holders):
         return [], []
     if holders or port in have["listening"]:

@@ -19,6 +19,10 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import
 
 TRANSPORTS = ("ssh", "registry", "auto")
 _NAME = re.compile(r"([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
+_MANIFESTS = ", ".join(
+    ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.manifest.v1+json")
+    + ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
+)  # without them a registry denies holding what is not in the oldest form
 _WAIT = 5  # seconds that a registry on the LAN may take to answer
 
 Record = t.Mapping[str, t.Any]
@@ -39,10 +43,11 @@ def chosen(transport: str, name: str, hosts: int, begin: int) -> t.Optional[str]
     return name if name and (transport == "registry" or (transport == "auto" and hosts >= begin)) else None
 
 
-def trouble(name: str, authority: str, wait: float = _WAIT) -> t.Optional[str]:
+def trouble(name: str, authority: str, wait: float = _WAIT, images: t.Sequence[str] = ()) -> t.Optional[str]:
     """Why this machine cannot use the registry, or None.
 
     :param authority: certificate of the site's own authority (PEM)
+    :param images: what it must hold, as ``<repository>@<digest>``; it was filled before the store changed where it lacks one
     """
     if not authority.strip():
         return "the control node has no certificate for it; run airgap.azure_ai.registry there"
@@ -51,13 +56,32 @@ def trouble(name: str, authority: str, wait: float = _WAIT) -> t.Optional[str]:
         context = ssl.create_default_context(cadata=authority.encode("ascii", "replace").decode("ascii"))
         connection = http.client.HTTPSConnection(name, timeout=wait, context=context)  # it knows no proxies
         try:
-            connection.request("GET", "/v2/")
-            status = connection.getresponse().status
+            status = _asked(connection, "GET", "/v2/")
+            if status != 200:
+                return f"it answers {status}"
+            lacking = [each for each in images if _asked(connection, "HEAD", "/v2/{}/manifests/{}".format(*each.split("@"))) != 200]
         finally:
             connection.close()
     except (OSError, ValueError, http.client.HTTPException) as exc:
         return f"{exc.__class__.__name__}: {exc}"
-    return None if status == 200 else f"it answers {status}"
+    if not lacking:
+        return None
+    first = lacking[0][: lacking[0].index(":") + 13]
+    return f"it lacks {first}" if len(lacking) == 1 else f"it lacks {len(lacking)} images, the first is {first}"
+
+
+def _asked(connection: http.client.HTTPSConnection, method: str, path: str) -> int:
+    """The status that it answers with."""
+    connection.request(method, path, headers={"Accept": _MANIFESTS})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def wanted(images: t.Mapping[str, str], there: t.Iterable[t.Mapping[str, t.Any]]) -> list[str]:
+    """Of images by their names in the engine those that it does not hold as whole ones, each once."""
+    whole = {each["name"] for each in there if each["usable"]}
+    return sorted({reference for name, reference in images.items() if name not in whole})
 
 
 def pull(engine: Engine, registry: str, record: Record, name: str) -> dict[str, t.Any]:

@@ -17,6 +17,8 @@ NETWORK = "azure-ai"
 Declaration = dict[str, t.Any]
 Raw = t.Mapping[str, t.Any]
 Step = dict[str, t.Any]
+Ports = t.Mapping[str, frozenset[int]]
+NOBODY: Ports = {}
 TOLD = ("container", "service", "url", "metered")  # what stopping a container, and reading it before, takes
 
 
@@ -74,8 +76,22 @@ def needing(name: str, after: t.Mapping[str, t.Collection[str]]) -> set[str]:
     return found
 
 
-def stopping(order: t.Sequence[str], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str]) -> dict[str, tuple[list[str], list[str]]]:
+def handing_over(after: t.Mapping[str, t.Collection[str]], takes: Ports, holds: Ports) -> dict[str, set[str]]:
+    """``after`` with whoever takes a port also behind the one that holds it, unless that one comes behind it anyway, as where two swap theirs."""
+    result = {name: set(needs) for name, needs in after.items()}
+    for name, wanted in takes.items():
+        for other, held in holds.items():
+            if other != name and other in takes and wanted & held and other not in needing(name, result):
+                result.setdefault(name, set()).add(other)
+    return result
+
+
+def stopping(
+    order: t.Sequence[str], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str], takes: Ports = NOBODY, holds: Ports = NOBODY
+) -> dict[str, tuple[list[str], list[str]]]:
     """Which others stop before each container does, and which are still stopped for it or a former one when it is done: what is needed stops last.
+
+    Whoever still holds a port that it takes stops as well, and what needs that one.
 
     :param order: the containers that are started anew, each behind those that it needs
     :param running: those of them that run now
@@ -83,29 +99,53 @@ def stopping(order: t.Sequence[str], after: t.Mapping[str, t.Collection[str]], r
     stopped: set[str] = set()
     result = {}
     for place, name in enumerate(order):
-        behind = needing(name, after) & set(running) - stopped if name in running else set()
-        stops = [other for other in reversed(order[place + 1 :]) if other in behind]
+        later = [other for other in order[place + 1 :] if other in running or holds.get(other)]  # one that starts again and again holds ports, too
+        holders = {other for other in later if takes.get(name, frozenset()) & holds.get(other, frozenset())}
+        freed = holders.union(*(needing(other, after) for other in holders)) if holders else set()
+        behind = (freed | (needing(name, after) if name in running else set())) - stopped
+        stops = [other for other in reversed(later) if other in behind]
         stopped.update(stops)
         result[name] = (stops, [other for other in order[place + 1 :] if other in stopped])
     return result
 
 
-def sequence(steps: t.Mapping[str, t.Optional[Step]], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str]) -> list[Step]:
-    """The steps that start containers anew, forward or back, each behind those that it needs.
+def sequence(
+    steps: t.Mapping[str, t.Optional[Step]], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str], holds: Ports = NOBODY
+) -> list[Step]:
+    """The steps that start containers anew, forward or back, each behind those that it needs and, where it can be, those whose ports it takes.
 
-    Each gets ``stops`` (what runs and needs it is stopped before it), ``stopped`` (it is such a one itself) and ``waiting`` (those that are stopped
-    by then and have their own turn later: where this one fails, they are started again as they were).
+    Each gets ``stops`` (what runs and needs it, or holds a port of its, is stopped before it), ``stopped`` (it is such a one itself) and ``waiting``
+    (those that are stopped by then and have their own turn later: where this one fails, they are started again as they were).
 
     :param steps: by the name of every container that is looked at; None where it is left alone
+    :param holds: ports of the host that containers hold now
     """
-    found = {name: step for name in ordered(list(steps), after) for step in [steps[name]] if step is not None}
-    places = stopping(list(found), after, running)
+    takes = {name: ports(step) for name, step in steps.items() if step is not None}
+    found = {name: step for name in ordered(list(steps), handing_over(after, takes, holds)) for step in [steps[name]] if step is not None}
+    places = stopping(list(found), after, running, takes, holds)
     stopped = {name for stops, _waiting in places.values() for name in stops}
     for name, step in found.items():
         stops, waiting = places[name]
         told = [{**{key: found[other][key] for key in TOLD if key in found[other]}, "before": found[other].get("before")} for other in stops]
         step.update(stops=told, waiting=waiting, stopped=name in stopped)
     return list(found.values())
+
+
+def ports(step: Raw) -> frozenset[int]:
+    """The host's ports that a step publishes, out of ``<address>:<port>:<container's port>``."""
+    found = [str(each).split("/")[0].split(":")[-2] for each in step.get("docker_container", {}).get("published_ports", ()) if ":" in str(each)]
+    return frozenset(int(port) for port in found if port.isdigit())
+
+
+def holder(name: str, step: Raw, steps: t.Mapping[str, t.Optional[Raw]], holds: Ports) -> t.Optional[tuple[int, str]]:
+    """A port that a step takes and the container that holds it and is left alone; None where all are free by then."""
+    staying = {other: ports(step) & found for other, found in holds.items() if other != name and steps.get(other) is None}
+    return next(((min(shared), other) for other, shared in staying.items() if shared), None)
+
+
+def held(containers: t.Iterable[Raw]) -> dict[str, frozenset[int]]:
+    """The host's ports that containers hold, by name."""
+    return {each["name"]: frozenset(int(found[1]) for found in each.get("published", ())) | frozenset(each.get("ports", ())) for each in containers}
 
 
 def _target(item: Declaration, need: Raw, found: t.Sequence[Declaration], unsure: t.Collection[str]) -> tuple[t.Optional[Declaration], t.Optional[str]]:

@@ -86,6 +86,11 @@ def load(
     return have, left, note
 
 
+def is_full(exc: RemoteError) -> bool:
+    """Whether the engine says that its disk is full."""
+    return _FULL.search(exc.problem) is not None
+
+
 def refusal(name: str, exc: RemoteError) -> RemoteError:
     """What the engine said, as an error of the image and with the way out."""
     problem = exc.problem if exc.what in ("image load", f"image {name}") else f"{exc.what}: {exc.problem}"

@@ -166,7 +166,7 @@ def switches(have: Have, want: Want, ready: t.Sequence[Item]) -> list[dict[str, 
     after = {item["declaration"]["name"]: item["declaration"]["after"] for item in ready}
     adopting = {name for name, step in steps.items() if step and step["adopt"] is not None}  # whoever runs there was started by hand, and is read first
     running = {each["name"] for each in have["containers"] if each["state"] == "running"} - adopting
-    return links.sequence(steps, after, running)
+    return links.sequence(steps, after, running, links.held(each for each in have["containers"] if each["name"] not in adopting))
 
 
 def switch_step(have: Have, want: Want, item: Item) -> dict[str, t.Any] | None:

@@ -30,7 +30,13 @@ calm-1
 bare-1
   PROBLEM: no engine
 
+wrong-1
+  PROBLEM: container a: port is missing; give it one
+
 gone-1
+  no answer: not planned
+
+mute-1
   no answer: not planned
 """
 
@@ -41,7 +47,10 @@ def test_every_host_is_in_it_with_the_days_of_its_licenses() -> None:
         "calm-1": {"plan": {**NOTHING, "licenses": [LICENSE]}},
         "bare-1": {"plan": {**NOTHING, "problems": ["no engine"]}},
     }
+    failed = {"wrong-1": {"failed": True, "msg": "container a: port is missing; give it one"}}
+    mute = {"mute-1": {"unreachable": True, "msg": "Failed to connect to the host via ssh"}}
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # as Ansible's template module
-    hostvars = {name: {"preflight_result": value} for name, value in plans.items()} | {"gone-1": {}}
+    hostvars = {name: {"preflight_result": value} for name, value in {**plans, **failed}.items()}
+    hostvars |= {"gone-1": {}, **{name: {"preflight_result": value} for name, value in mute.items()}}
     text = environment.from_string(TEMPLATE.read_text()).render(preflight_site="plant-7", ansible_play_hosts_all=list(hostvars), hostvars=hostvars)
     assert text == WRITTEN

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import io
 import json
+import time
 import typing as t
 import wave
 
@@ -96,6 +97,20 @@ def test_usage_survives_and_sums_over_hostnames(speech: t.Any, licensed: t.Any) 
     own = licensed.start(SIM_HOSTNAME="host-b", SIM_SUM="instance")
     own.until("/ready")
     assert own.json("/records/usage-logs/")["meters"] == [{"name": SECONDS, "quantity": 1}]
+
+
+def test_first_answer_and_last_record_take_their_time(licensed: t.Any) -> None:
+    running = licensed.start(SIM_FIRST_ANSWER_SECONDS="0.5", SIM_LAST_RECORD_SECONDS="0.5")
+    running.until("/ready")
+    took = []
+    for _each in range(2):
+        began = time.monotonic()
+        assert running.request(SPEECH, wav(1), "audio/wav")[0] == 200
+        took.append(time.monotonic() - began)
+    assert took[0] >= 0.5 > took[1]
+    assert not list(licensed.output.rglob("*.jsonl")), "not written down yet"
+    assert running.stop() == 0
+    assert len(next(licensed.output.rglob("*.jsonl")).read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize(("switch", "status"), [("404", 404), ("400", 400), ("empty", 200), ("zero", 200), ("204", 204)])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import RemoteError
 from ansible_collections.airgap.azure_ai.plugins.modules import image_load
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._run.imitations import FakeEngine, Image
 
@@ -103,3 +104,16 @@ def test_what_the_engine_refuses_although_all_is_whole_is_no_matter_of_blobs(fak
     assert result["failed"] is True and "missing_layers" not in result
     assert result["msg"].startswith(f"image {NAME}: ") and "make room where the engine keeps its data" in result["msg"]
     assert len(list((tmp_path / "store" / "blobs" / "sha256").iterdir())) == len(image.blobs)
+
+
+@pytest.mark.parametrize(("said", "sent"), [("manifest unknown", True), ("write /x: no space left on device", False)])
+def test_what_a_registry_does_not_serve_is_to_be_sent(
+    fake: FakeEngine, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, said: str, sent: bool
+) -> None:
+    def pull(*_args: object) -> None:
+        raise RemoteError("image pull", said)
+
+    monkeypatch.setattr(image_load.lan_registry, "pull", pull)
+    told = run(image_load.main, **options(fake, tmp_path, Image(b"base"), registry="10.78.1.10:5443"))
+    assert told["failed"] and told.get("missing_layers", False) is sent and said in told["msg"]
+    assert ("run airgap.azure_ai.registry on the control node" in told["msg"]) is sent and ("make room" in told["msg"]) is not sent

@@ -116,7 +116,8 @@ def test_what_runs_is_stopped_before_anything_of_it_changes_hands(options: dict[
         def __init__(self, socket: str) -> None:
             assert socket == "/run/engine.sock"
 
-        def stop(self, name: str) -> None:
+        def stop(self, name: str, seconds: int) -> None:
+            assert seconds == 60, "as long as anywhere else"
             note(f"stop {name}")
             (folder / "output" / "last.json").write_text("{}")
 

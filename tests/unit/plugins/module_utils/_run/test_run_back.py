@@ -124,3 +124,18 @@ def test_one_that_stays_hands_on_who_needs_whom(tmp_path: Path) -> None:
         ("a-proxy", [], []),
     ]
     assert [line.split()[1] for line in found["lines"]] == ["layout:", "a-proxy:"]
+
+
+def test_a_former_port_that_another_one_took_is_told(tmp_path: Path) -> None:
+    for name, port in (("x", 5001), ("y", 5002)):
+        note = json.loads((lay(tmp_path, name) / "former.json").read_text())
+        note["run"]["docker_container"]["published_ports"] = [f"127.0.0.1:{port}:5000"]
+        (tmp_path / "containers" / name / "former.json").write_text(json.dumps(note))
+    swapped = [{"name": name, "state": "running", "labels": {}, "published": [["127.0.0.1", port, 5000]]} for name, port in (("x", 5002), ("y", 5001))]
+    held = {**HELD, "containers": swapped}
+    alone = back.survey(str(tmp_path), ["x"], {}, held, "2026-06-01T00:00:00Z")
+    assert (alone["steps"], alone["lines"]) == ([], [])
+    assert alone["problems"] == ["container x: its former port 5001 is container y's now; roll both back, or declare it with a free port"]
+    both = back.survey(str(tmp_path), [], {}, held, "2026-06-01T00:00:00Z")
+    assert both["problems"] == [] and [each["container"] for each in both["steps"]] == ["y", "x"]
+    assert [other["container"] for other in both["steps"][0]["stops"]] == ["x"] and both["steps"][1]["stopped"]

@@ -147,6 +147,15 @@ def test_a_port_held_by_a_declared_container_is_free(name: str) -> None:
     assert judged(have(containers=[held], listening=[5001]), wanted)[0] == []
 
 
+def test_a_port_of_a_declared_container_that_stays_where_it_is_is_taken() -> None:
+    held = {"name": "other", "id": "1", "image": "i", "state": "running", "labels": {"airgap.azure_ai.container": "other"}, "ports": [5001]}
+    mine, other = item(IMAGE), item(IMAGE, name="other", port=5002)
+    (line,), _warnings = checks._port(have(containers=[held]), {**want(mine, other), "starting": {"sent-en"}}, mine)
+    assert line.startswith("container sent-en: port 5001 is taken by container other, which this rollout leaves as it is; give it another port, or let ")
+    assert "azure_ai_unpin=true" in line
+    assert checks._port(have(containers=[held]), {**want(mine, other), "starting": {"other"}}, mine) == ([], []), "who does not start needs no port"
+
+
 GPU: dict[str, t.Any] = {"entry_more": {"gpu": True}}
 
 

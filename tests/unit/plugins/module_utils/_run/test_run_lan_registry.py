@@ -75,6 +75,12 @@ def test_what_is_not_the_image(fake: FakeEngine) -> None:
         lan_registry.pull(Engine(fake.path), NAME, IMAGE.record, LOCAL)
 
 
+def test_asked_for_what_the_engine_lacks() -> None:
+    images = {"a": "x@sha256:1", "b": "x@sha256:1", "c": "y@sha256:2", "d": "z@sha256:3"}
+    there = [{"name": "c", "usable": True}, {"name": "d", "usable": False}]
+    assert lan_registry.wanted(images, there) == ["x@sha256:1", "z@sha256:3"]
+
+
 def planned(**host: t.Any) -> dict[str, t.Any]:
     return plan(have(**host), want(item(IMAGE), registry=NAME))
 

@@ -172,3 +172,60 @@ def test_who_needs_it_at_several_removes() -> None:
         "d": ([], []),
     }
     assert links.stopping(["c", "b"], after, ["b"]) == {"c": ([], []), "b": ([], [])}, "for one that does not run nobody is stopped"
+
+
+def step(name: str, port: int) -> dict[str, t.Any]:
+    return {"container": name, "docker_container": {"published_ports": [f"127.0.0.1:{port}:5000"]}}
+
+
+@given(
+    st.permutations(NAMES),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=6),
+    st.permutations(range(5000, 5008)),
+    st.permutations(range(5000, 5008)),
+    st.sets(st.sampled_from(NAMES)),
+)
+def test_nobody_starts_while_another_holds_its_port(names: list[str], pairs: list[tuple[int, int]], old: list[int], new: list[int], there: set[str]) -> None:
+    """Whoever needs whom, whoever runs, and however ports change hands: chains, circles and swaps."""
+    after: dict[str, list[str]] = {}
+    for one, other in pairs:
+        if one != other:
+            after.setdefault(NAMES[max(one, other)], []).append(NAMES[min(one, other)])
+    holds = {name: frozenset([port]) for name, port in zip(NAMES, old) if name in there}
+    found = links.sequence({name: step(name, port) for name, port in zip(names, new)}, after, there, holds)
+    assert sorted(each["container"] for each in found) == NAMES
+    order = [each["container"] for each in found]
+    assert all(order.index(needed) < order.index(name) for name, needs in after.items() for needed in needs)
+    now = {name: set(ports) for name, ports in holds.items()}
+    stopped: set[str] = set()
+    for each in found:
+        name = each["container"]
+        for other in (told["container"] for told in each["stops"]):
+            assert not links.needing(other, after) & (set(now) - set(order[: order.index(name)])), "what needs it stops before it"
+            del now[other]
+            stopped.add(other)
+        assert each["stopped"] == (name in stopped)
+        now.pop(name, None)
+        stopped.discard(name)
+        assert not any(ports & links.ports(each) for ports in now.values()), "its port is free"
+        assert set(each["waiting"]) == stopped
+        now[name] = set(links.ports(each))
+    assert set(now) == set(NAMES)
+
+
+def test_who_hands_a_port_over_moves_first_and_only_a_swap_stops_both() -> None:
+    holds = {"a": frozenset([5001]), "b": frozenset([5002]), "c": frozenset([5009])}
+    moved = links.sequence({"a": step("a", 5002), "b": step("b", 5003), "c": None}, {}, ["a", "b", "c"], holds)
+    assert [(each["container"], each["stops"], each["stopped"]) for each in moved] == [("b", [], False), ("a", [], False)]
+    swapped = links.sequence({"a": step("a", 5002), "b": step("b", 5001)}, {}, ["a", "b"], holds)
+    told = [(each["container"], [other["container"] for other in each["stops"]], each["waiting"], each["stopped"]) for each in swapped]
+    assert told == [("b", ["a"], ["a"], False), ("a", [], [], True)]
+
+
+def test_ports_of_a_step_are_the_hosts() -> None:
+    published = ["127.0.0.1:5000:80", "[::1]:5001:80/tcp", "5002:80"]
+    assert links.ports({"docker_container": {"published_ports": published}}) == {5000, 5001, 5002}
+    assert links.ports({}) == frozenset()
+    assert links.held([{"name": "a", "published": [["::", 6000, 5000]], "ports": [6001]}, {"name": "b"}]) == {"a": {6000, 6001}, "b": frozenset()}
+    assert links.holder("a", step("a", 5000), {"b": None}, {"b": frozenset([5000])}) == (5000, "b")
+    assert links.holder("a", step("a", 5000), {"b": step("b", 1)}, {"a": frozenset([5000]), "b": frozenset([5000])}) is None
