@@ -21,6 +21,7 @@ description:
   - Where the hosts of a harvest agree that the control node's clock is wrong by more than a day, nothing of that harvest is appended.
     Its files move to C(refused/) and the module fails; what came before is appended all the same.
   - Files that were appended move to C(done/) beside the spool, malformed ones and those of other sites to C(refused/).
+  - A PostgreSQL server that goes away is tried again for half a minute.
   - The heads of the chain are written to the system's log as well, out of the reach of whoever can write to the database.
 options:
   site:
@@ -221,14 +222,18 @@ def append(params: dict, keep: bool) -> dict:
     files, refused = spool.Folder(folder).load(site) if folder else ([], [])
     files, amiss = _judged(folder, files, keep)
     evidence = {(params["harvest"] or "", item["host"], item["container"]): item["kind"] for item in params.get("evidence") or ()}
-    with database.write(keep) as connection:
-        appender = ledger.Appender(connection, site, evidence)
-        for document in spool.Folder(folder or "").documents(files):
-            appender.add(document)
-        appender.expect(params["harvest"] or "", params["expected"], months.now())
-        outcome = appender.finish()
-        heads = ledger.heads(connection).get(site, {})
-        closed = summary.closed_months(connection, site) if params["closed"] else {}
+
+    def attempt() -> tuple:
+        with database.write(keep) as connection:
+            appender = ledger.Appender(connection, site, evidence)
+            for document in spool.Folder(folder or "").documents(files):
+                appender.add(document)
+            appender.expect(params["harvest"] or "", params["expected"], months.now())
+            outcome = appender.finish()
+            heads = ledger.heads(connection).get(site, {})
+            return outcome, heads, summary.closed_months(connection, site) if params["closed"] else {}
+
+    outcome, heads, closed = intake.patiently(database, attempt)
     if keep and folder:
         spool.Folder(folder).archive(files, refused)
     if keep and params["closed"]:

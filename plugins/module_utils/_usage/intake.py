@@ -21,6 +21,8 @@ BATCH = 256  # endpoints in one transaction: few enough that nobody waits long f
 PAUSES = (1, 2, 4, 8, 15)  # seconds between attempts at a server that is gone
 _HELD = 2.0  # seconds that an answer waits for others
 
+Found = t.TypeVar("Found")
+
 
 class Intake:
     """Appends answers as they come, some at a time, each time in a transaction of its own.
@@ -57,17 +59,7 @@ class Intake:
         """
         if not self._waiting:
             return
-        pauses = iter(() if self._database.path is not None else PAUSES)
-        while True:
-            try:
-                self._outcomes.append(self._append())
-                break
-            except RemoteError:
-                # A commit whose answer was lost is no harm: looks that are there are passed over.
-                pause = next(pauses, None)
-                if pause is None:
-                    raise
-                time.sleep(pause)
+        self._outcomes.append(patiently(self._database, self._append))
         self._waiting, self._count, self._since = {}, 0, 0.0
 
     def finish(self, closed: t.Optional[str]) -> dict[str, t.Any]:
@@ -86,6 +78,22 @@ class Intake:
             for host, (moment, endpoints, found) in self._waiting.items():
                 appender.add(spool.document(self._site, host, self._harvest, whole(endpoints, found.readings, found.failures), moment))
             return appender.finish()
+
+
+def patiently(database: schema.Database, append: t.Callable[[], Found]) -> Found:
+    """What ``append`` returns, attempted again for half a minute while a server is gone.
+
+    A commit whose answer was lost is no harm: looks that are there are passed over.
+    """
+    pauses = iter(() if database.path is not None else PAUSES)
+    while True:
+        try:
+            return append()
+        except RemoteError:
+            pause = next(pauses, None)
+            if pause is None:
+                raise
+            time.sleep(pause)
 
 
 def result(outcomes: t.Sequence[ledger.Outcome], refused: t.Sequence[tuple[str, str]], heads: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

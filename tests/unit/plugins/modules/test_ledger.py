@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
-from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import rules, schema, spool, summary
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, RemoteError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import intake, rules, schema, spool, summary
 from ansible_collections.airgap.azure_ai.plugins.modules import ledger
 from ansible_collections.airgap.azure_ai.tests.unit.plugins.module_utils._usage.ledger_kit import document, rows
 
@@ -120,6 +120,28 @@ def test_evidence_tells_that_a_counter_began_again(params: dict[str, t.Any]) -> 
     assert (rules.total(result.parts), result.findings) == ((140, 140), [])
     with pytest.raises(InputError, match="evidence"):
         ledger.append({**params, "evidence": [{"host": "h1", "container": "stt", "kind": "reset"}]}, keep=True)
+
+
+def test_a_server_that_is_gone_for_a_moment_loses_nothing(params: dict[str, t.Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    put(params, document("x", {"all": {"M": 1}}))
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    gone = iter([True, True, False])
+
+    class Server(schema.Database):
+        def __init__(self, url: str) -> None:
+            super().__init__(url)
+            self.path = None
+
+        def write(self, keep: bool = True) -> t.Any:
+            if next(gone):
+                raise RemoteError("ledger", "gone")
+            return super().write(keep)
+
+    monkeypatch.setattr(schema, "Database", Server)
+    Path(params["url"]).parent.mkdir(exist_ok=True)
+    assert ledger.append(params, keep=True)["looks"] == 1
+    assert slept == list(intake.PAUSES[:2]) and list(Path(params["spool"]).iterdir()) == []
 
 
 def test_what_was_asked_under_a_wrong_clock_of_this_node_is_set_aside(params: dict[str, t.Any]) -> None:
