@@ -56,7 +56,8 @@ from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import mont
 from ansible_collections.airgap.azure_ai.plugins.plugin_utils import _want
 
 # What the role leaves with each host that it is for, the second one only where evidence is kept; and what it leaves with those that it asked.
-CALLED, ANSWER = ("__harvest_id", "__harvest_kept"), "__harvest_answer"
+CALLED = ("__harvest_id", "__harvest_kept")
+ANSWER = "__harvest_answer"
 
 
 class LookupModule(LookupBase):

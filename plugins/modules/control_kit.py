@@ -203,7 +203,7 @@ class Kit:
             else:
                 self._room("wheels", lacking)
                 progress = Progress("wheels of the control kit", sum(entry["size"] for entry in lacking), self.params["progress_file"])
-                with self.store.working(f"wheels-{self.target.python}") as folder, progress:
+                with progress, self.store.working(f"wheels-{self.target.python}") as folder:
                     wheels.fetch(self.store, folder, lacking, self.target.python, self.target.arch, self.params["timeout"], progress.advance)
         return [_entry("wheel", entry) for entry in entries]
 

@@ -131,7 +131,12 @@ def container(settings: Settings, service: dict[str, t.Any]) -> http.server.Thre
         return None
     connected = bool(settings.get("Billing") or settings.get("ApiKey") or not settings.get("Mounts:License"))
     state = (online if connected else offline)(settings, service)
-    signal.signal(signal.SIGTERM, lambda *_: (state.end(), os._exit(0)))
+
+    def end(*_signal: object) -> None:
+        state.end()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
     print("WARNING: No access control enabled!")
     return serve(state, *_place(5000))
 

@@ -18,7 +18,6 @@ Declaration = dict[str, t.Any]
 Raw = t.Mapping[str, t.Any]
 Step = dict[str, t.Any]
 Ports = t.Mapping[str, frozenset[int]]
-NOBODY: Ports = {}
 TOLD = ("container", "service", "url", "metered")  # what stopping a container, and reading it before, takes
 
 
@@ -87,7 +86,11 @@ def handing_over(after: t.Mapping[str, t.Collection[str]], takes: Ports, holds: 
 
 
 def stopping(
-    order: t.Sequence[str], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str], takes: Ports = NOBODY, holds: Ports = NOBODY
+    order: t.Sequence[str],
+    after: t.Mapping[str, t.Collection[str]],
+    running: t.Collection[str],
+    takes: t.Optional[Ports] = None,
+    holds: t.Optional[Ports] = None,
 ) -> dict[str, tuple[list[str], list[str]]]:
     """Which others stop before each container does, and which are still stopped for it or a former one when it is done: what is needed stops last.
 
@@ -98,6 +101,7 @@ def stopping(
     """
     stopped: set[str] = set()
     result = {}
+    takes, holds = takes or {}, holds or {}
     for place, name in enumerate(order):
         later = [other for other in order[place + 1 :] if other in running or holds.get(other)]  # one that starts again and again holds ports, too
         holders = {other for other in later if takes.get(name, frozenset()) & holds.get(other, frozenset())}
@@ -110,7 +114,7 @@ def stopping(
 
 
 def sequence(
-    steps: t.Mapping[str, t.Optional[Step]], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str], holds: Ports = NOBODY
+    steps: t.Mapping[str, t.Optional[Step]], after: t.Mapping[str, t.Collection[str]], running: t.Collection[str], holds: t.Optional[Ports] = None
 ) -> list[Step]:
     """The steps that start containers anew, forward or back, each behind those that it needs and, where it can be, those whose ports it takes.
 
@@ -121,7 +125,7 @@ def sequence(
     :param holds: ports of the host that containers hold now
     """
     takes = {name: ports(step) for name, step in steps.items() if step is not None}
-    found = {name: step for name in ordered(list(steps), handing_over(after, takes, holds)) for step in [steps[name]] if step is not None}
+    found = {name: step for name in ordered(list(steps), handing_over(after, takes, holds or {})) for step in [steps[name]] if step is not None}
     places = stopping(list(found), after, running, takes, holds)
     stopped = {name for stops, _waiting in places.values() for name in stops}
     for name, step in found.items():
@@ -133,7 +137,7 @@ def sequence(
 
 def ports(step: Raw) -> frozenset[int]:
     """The host's ports that a step publishes, out of ``<address>:<port>:<container's port>``."""
-    found = [str(each).split("/")[0].split(":")[-2] for each in step.get("docker_container", {}).get("published_ports", ()) if ":" in str(each)]
+    found = [str(each).partition("/")[0].split(":")[-2] for each in step.get("docker_container", {}).get("published_ports", ()) if ":" in str(each)]
     return frozenset(int(port) for port in found if port.isdigit())
 
 

@@ -169,10 +169,14 @@ def test_what_was_rolled_back_is_not_remembered(path: str, monkeypatch: pytest.M
     for name in ("a", "b"):
         made.add(endpoint("http://h", name), client.Answers([{**_reading(5), "name": f"h1/{name}"}], []))
         with monkeypatch.context() as patch:
-            patch.setattr(ledger, "stamp", lambda *_given: (_ for _ in ()).throw(RemoteError("ledger", "gone")))
+            patch.setattr(ledger, "stamp", _refuse)
             with pytest.raises(RemoteError):
                 made.flush()
     assert (made.finish(None)["looks"], len(rows(schema.Database(path), "readings", "seq"))) == (3, 3)
+
+
+def _refuse(*_given: object) -> None:
+    raise RemoteError("ledger", "gone")
 
 
 def _reading(quantity: int) -> dict[str, t.Any]:
