@@ -55,3 +55,11 @@ def test_lanes_run_beside_one_another(gates: dict[str, tuple[gate.Step, ...]], t
     assert gate.main(["left", gate.BESIDE, "right"]) == 0
     printed = capsys.readouterr().out
     assert "left        | met" in printed and printed.endswith("steps: 2 passed, 0 failed\n")
+
+
+def test_the_last_lane_has_the_processor_first(gates: dict[str, tuple[gate.Step, ...]], capsys: pytest.CaptureFixture[str]) -> None:
+    code = "import os; print('niceness', os.nice(0))"
+    gates["left"], gates["right"] = (step("says", code, live=True),), (step("says", code, live=True),)
+    assert gate.main(["left", gate.BESIDE, "right"]) == 0
+    told = dict(line.split(" | niceness ") for line in capsys.readouterr().out.splitlines() if "niceness" in line)
+    assert int(told["left       "]) == min(int(told["right      "]) + 10, 19), "19 is the most there is"
