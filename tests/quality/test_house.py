@@ -165,6 +165,19 @@ def test_no_host_of_a_registry_or_mirror_is_named() -> None:
     assert lines([name for name in files() if name != THIS], re.compile(r"\bdocker\.io/\w+")) == []
 
 
+def test_yes_and_no_of_the_command_line_are_understood() -> None:
+    """``-e name=false`` is text, which a condition refuses and an ``if`` takes for true: where tasks decide by an option of a role, it goes through ``bool``."""
+    breaches = []
+    for spec in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
+        entries = yaml.safe_load(spec.read_text())["argument_specs"].values()
+        options = {name for entry in entries for name, option in entry.get("options", {}).items() if option.get("type") == "bool"}
+        tasks = [name for name in files() if name.startswith((f"roles/{spec.parts[-3]}/tasks/", f"roles/{spec.parts[-3]}/handlers/"))]
+        for option in sorted(options):
+            # A value that is handed on as it is, an assignment and a word in a sentence decide nothing.
+            breaches += lines(tasks, re.compile(rf"(?<![\w.]){option}\b(?!\s*\|\s*bool\b|\s*\}}\}}|[=:])"))
+    assert breaches == []
+
+
 def test_the_default_registry_is_named_once() -> None:
     assert len(lines([name for name in files() if name != THIS], re.compile(r"\bmcr\.microsoft\.com"))) <= 1
 
