@@ -36,11 +36,10 @@ def stream(
 
     :raises InputError: a URL is none; at once. RemoteError: a process was ended from outside.
     """
-    ask = client.asker(endpoints, months, limits, context)
-    width = min(len(os.sched_getaffinity(0)), _MOST, len(endpoints) // LEAST, concurrency)
+    width = min(os.cpu_count() or 1, _MOST, len(endpoints) // LEAST, concurrency)
     if width < 2:
-        return client.spread(ask, iter(range(len(endpoints))), concurrency)
-    return _abreast(ask, len(endpoints), width, -(-concurrency // width))
+        return client.stream(endpoints, months, limits, concurrency, context)
+    return _abreast(client.asker(endpoints, months, limits, context), len(endpoints), width, -(-concurrency // width))
 
 
 def _abreast(ask: client.Ask, count: int, width: int, threads: int) -> _Results:
@@ -65,7 +64,6 @@ def _abreast(ask: client.Ask, count: int, width: int, threads: int) -> _Results:
 def _collect(pipes: t.Sequence[t.Any], count: int) -> _Results:
     """Hand out numbers, some ahead to each process, and take what comes back; who takes the answers slowly gets fewer asked."""
     waiting = iter(range(count))
-    pipe: t.Any
     asked = dict.fromkeys(pipes, 0)  # numbers that are out
 
     def give(pipe: t.Any) -> None:
@@ -79,10 +77,10 @@ def _collect(pipes: t.Sequence[t.Any], count: int) -> _Results:
             for pipe in pipes:
                 give(pipe)
         while any(asked.values()):
-            for pipe in multiprocessing.connection.wait([pipe for pipe in pipes if asked[pipe]]):
-                result = pipe.recv()
-                asked[pipe] -= 1
-                give(pipe)
+            for ready in t.cast("list[t.Any]", multiprocessing.connection.wait([pipe for pipe in pipes if asked[pipe]])):
+                result = ready.recv()
+                asked[ready] -= 1
+                give(ready)
                 yield result
     except (EOFError, ConnectionError) as exc:
         raise RemoteError("harvest", "a process that asked endpoints was ended from outside", "what was read is appended; run it again") from exc

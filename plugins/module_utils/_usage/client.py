@@ -103,7 +103,7 @@ def asker(
 
 
 def spread(ask: Ask, waiting: t.Iterator[int], concurrency: int, ahead: int = 0) -> t.Iterator[tuple[int, Answers]]:
-    """``ask`` each number that waits, some threads at once; nobody runs further ahead of who takes the results than ``ahead``."""
+    """``ask`` each number that waits, some threads at once; nobody runs further ahead of who takes the results than ``ahead``, or four for each thread."""
     lock = threading.Lock()
     stopped = threading.Event()
     results: queue.Queue[t.Union[tuple[int, Answers], BaseException, None]] = queue.Queue(maxsize=max(ahead, 4 * concurrency, 4))

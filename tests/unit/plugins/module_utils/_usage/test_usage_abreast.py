@@ -28,7 +28,7 @@ LIMITS = client.Limits(timeout=1, retries=0, max_body=100_000)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three processes from six endpoints on, on any machine."""
     monkeypatch.setattr(abreast, "LEAST", 2)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 2})
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
     BEFORE[:] = []
     BEFORE[:] = children()
 
@@ -118,7 +118,7 @@ PARENT = """
 import os, sys
 from ansible_collections.airgap.azure_ai.plugins.module_utils._usage import abreast, client
 abreast.LEAST = 1
-os.sched_getaffinity = lambda _pid: {0, 1}
+os.cpu_count = lambda: 2
 asking = [{"name": str(index), "url": f"{sys.argv[1]}/{index}"} for index in range(50)]
 answered = abreast.stream(asking, [], client.Limits(30, 0, 1000), 4)
 next(answered)
