@@ -166,7 +166,7 @@ def test_no_host_of_a_registry_or_mirror_is_named() -> None:
 
 
 def test_yes_and_no_of_the_command_line_are_understood() -> None:
-    """``-e name=false`` is text, which a condition refuses and an ``if`` takes for true: where tasks decide by an option of a role, it goes through ``bool``."""
+    """``-e name=false`` is text, which a condition refuses and an ``if`` takes for true: an option of a role that decides goes through ``bool``."""
     breaches = []
     for spec in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
         entries = yaml.safe_load(spec.read_text())["argument_specs"].values()

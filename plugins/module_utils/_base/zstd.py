@@ -18,7 +18,7 @@ Layer = t.Mapping[str, t.Any]
 
 def packed(layer: Layer) -> bool:
     """Whether a layer is packed with it."""
-    return str(layer.get("media_type", "")).endswith("+zstd")
+    return str(layer.get("media_type", "")).endswith(("+zstd", ".zstd"))  # as OCI and as Docker spell it
 
 
 def unread(layers: t.Iterable[Layer], engine_version: str) -> bool:

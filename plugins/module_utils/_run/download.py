@@ -31,6 +31,7 @@ MAX_LOG = 4 * 1024 * 1024  # bytes of a step's log that are looked at, the last 
 POLL = 0.5  # seconds between two looks at a running step
 LOOK = 5.0  # seconds between two looks at what it says and has received
 QUIET_LOOKS = 4  # so many in which a run that has made its license receives nothing: it is one that does not end by itself
+_END = 10  # seconds that it gets to end: it has nothing more to write
 NOISE = 16 * 1024  # bytes between two looks that a network brings without anybody asking
 
 Begin = t.Callable[[str], t.Callable[[int], object]]
@@ -222,14 +223,14 @@ class Download:
             if found.get("State", {}).get("Status") in ("exited", "dead"):
                 return int(found["State"].get("ExitCode", -1))
             if step.until == "ready" and self._is_ready(found):
-                self._engine.stop(container, 10)
+                self._engine.stop(container, _END)
                 return 0
             if time.monotonic() >= look:
                 look, before, received = time.monotonic() + LOOK, received, self._engine.received(container)
                 self._advance(max(received - before, 0))
                 quiet = quiet + 1 if received - before < NOISE and self._is_made(step, container) else 0
                 if quiet >= QUIET_LOOKS:
-                    self._engine.stop(container, 10)
+                    self._engine.stop(container, _END)
                     return 0
                 refusal = refusals.known(self._log(container))
                 if refusal is not None and refusal.certain:  # a container with a wrong key says so and runs on

@@ -45,7 +45,7 @@ def known(connection: t.Any, site: t.Optional[str] = None) -> Known:
     states = {row["site"]: {"created_at": row["created_at"], "state": json.loads(row["state"])} for row in _newest(_rows(connection, "states", site))}
     imports = {row["site"]: row for row in _newest(_rows(connection, "imports", site))}
     # Statements are complete: the newest export's say all, and what an earlier one said and they do not is no longer so.
-    telling = {name: row for name, row in imports.items() if row["detail"] == "site"}
+    telling = {name: row for name, row in imports.items() if _tells_sums(row)}
     stated = _rows(connection, "statements", site, [row["export_id"] for row in telling.values()])
     signed = [row for row in _rows(connection, "adjustments", site) if row["site"] not in telling]
     adjustments = [{**{name: row[name] or "" for name in _SHOWN}, "units": row["billed_unit"] or row["quantity"]} for row in signed]
@@ -57,7 +57,12 @@ def known(connection: t.Any, site: t.Optional[str] = None) -> Known:
 def stated(connection: t.Any, site: t.Optional[str] = None, as_of: t.Optional[str] = None) -> list[dict[str, t.Any]]:
     """Sites whose newest export (until ``as_of``) holds statements and no rows: ``site``, ``number`` of the export, ``imported_at``."""
     came = [row for row in _rows(connection, "imports", site) if not as_of or row["imported_at"] <= as_of]
-    return [{name: row[name] for name in ("site", "number", "imported_at")} for row in _newest(came) if row["detail"] == "site"]
+    return [{name: row[name] for name in ("site", "number", "imported_at")} for row in _newest(came) if _tells_sums(row)]
+
+
+def _tells_sums(newest: t.Mapping[str, t.Any]) -> bool:
+    """Whether a site's newest import is of statements: what it used is known by their sums alone then."""
+    return bool(newest["detail"] == "site")
 
 
 def _adjusted(row: t.Mapping[str, t.Any]) -> bool:
@@ -121,7 +126,7 @@ def findings(found: Known) -> list[dict[str, t.Any]]:
 
 def parts(own: t.Iterable[Part], found: Known) -> list[Part]:
     """Parts from readings, and from statements of the sites whose newest export holds statements: never both of one site."""
-    stated = {site for site, row in found.imports.items() if row["detail"] == "site"}
+    stated = {site for site, row in found.imports.items() if _tells_sums(row)}
     return [part for part in own if part.site not in stated] + found.parts
 
 

@@ -15,6 +15,7 @@ OCI = "application/vnd.oci.image.layer.v1.tar+"
 @pytest.mark.parametrize(
     ("version", "unread"), [("20.10.24", True), ("20.10.24+dfsg1-1+deb12u1", True), ("25.0.1", True), ("26.1.5", False), ("28.2.2", False), ("", False)]
 )
-def test_engines_before_26_do_not_read_them(version: str, unread: bool) -> None:
-    assert zstd.unread([{"media_type": OCI + "gzip"}, {"media_type": OCI + "zstd"}], version) is unread
+@pytest.mark.parametrize("kind", [OCI + "zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd"])
+def test_engines_before_26_do_not_read_them(kind: str, version: str, unread: bool) -> None:
+    assert zstd.unread([{"media_type": OCI + "gzip"}, {"media_type": kind}], version) is unread
     assert zstd.unread([{"media_type": OCI + "gzip"}, {}], version) is False
