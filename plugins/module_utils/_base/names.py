@@ -19,6 +19,11 @@ REGISTRY_PACKAGE = "docker-registry"  # comes with the hosts' packages, and is f
 # Debian's packages of the engine: what a managed host is kept up to date in, and one with an engine of another origin must not get a second time.
 ENGINE_PACKAGES = frozenset(("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd", "runc", "tini"))
 OTHER_ENGINES = frozenset(("docker-ce", "docker-ce-cli", "containerd.io", "moby-engine", "moby-containerd"))
+# Media types of what a registry has for an image, Docker's and OCI's.
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MANIFESTS = (DOCKER_MANIFEST, OCI_MANIFEST)
+INDEXES = ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
 _ANY = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}
 _DNS_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 

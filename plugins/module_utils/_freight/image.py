@@ -22,8 +22,8 @@ import typing as t
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base import zstd
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import CHUNK
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import AirgapError, IntegrityError, MissingError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import INDEXES
 
-OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 CONTAINERD_NAME = "io.containerd.image.name"
 REFERENCE = "org.opencontainers.image.ref.name"
 _BLOCK = 512
@@ -119,7 +119,7 @@ def _oci_index(record: Record, name: str) -> bytes:
         "platform": {"os": system, "architecture": architecture},
         "annotations": {CONTAINERD_NAME: name, REFERENCE: name.rpartition(":")[2]},
     }
-    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [manifest]}).encode("utf-8")
+    return json.dumps({"schemaVersion": 2, "mediaType": INDEXES[1], "manifests": [manifest]}).encode("utf-8")
 
 
 def _place(digest: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base import names
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.canonical import parse
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.digest import Digest
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError, IntegrityError
@@ -19,10 +20,7 @@ MAX_MANIFEST = 4 * 1024 * 1024
 MAX_CONFIG = 16 * 1024 * 1024
 MAX_LAYERS = 512
 
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-MANIFESTS = (DOCKER_MANIFEST, OCI_MANIFEST)
-INDEXES = ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
+DOCKER_MANIFEST, OCI_MANIFEST, MANIFESTS, INDEXES = names.DOCKER_MANIFEST, names.OCI_MANIFEST, names.MANIFESTS, names.INDEXES
 LAYERS = (
     "application/vnd.docker.image.rootfs.diff.tar",
     "application/vnd.docker.image.rootfs.diff.tar.gzip",

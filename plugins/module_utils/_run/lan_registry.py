@@ -14,15 +14,13 @@ import ssl
 import typing as t
 
 from ansible_collections.airgap.azure_ai.plugins.module_utils._base.errors import InputError
+from ansible_collections.airgap.azure_ai.plugins.module_utils._base.names import INDEXES, MANIFESTS
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run import loading
 from ansible_collections.airgap.azure_ai.plugins.module_utils._run.engine import Engine
 
 TRANSPORTS = ("ssh", "registry", "auto")
 _NAME = re.compile(r"([a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})")
-_MANIFESTS = ", ".join(
-    ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.manifest.v1+json")
-    + ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
-)  # without them a registry denies holding what is not in the oldest form
+_MANIFESTS = ", ".join(MANIFESTS + INDEXES)  # without them a registry denies holding what is not in the oldest form
 _WAIT = 5  # seconds that a registry on the LAN may take to answer
 
 Record = t.Mapping[str, t.Any]
